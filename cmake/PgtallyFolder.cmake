@@ -8,6 +8,8 @@ function(pgtally_folder name)
   cmake_parse_arguments(arg "" "" "USES;LIBRARIES" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/*.cc"
        "${CMAKE_CURRENT_SOURCE_DIR}/terminal/*.cc" "${CMAKE_CURRENT_SOURCE_DIR}/commands/*.cc")
+  # A program's main, which tests of the folder must not meet.
+  list(FILTER sources EXCLUDE REGEX "/main[.]cc$")
 
   if(NOT sources)
     return()

@@ -1,0 +1,38 @@
+-- Writing to staging by hand. Direct INSERTs are as good; row-level security holds for both.
+
+CREATE OR REPLACE FUNCTION pgtally.append(data bytea, source text DEFAULT 'append_only_log')
+RETURNS bigint
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  target pgtally.source.source_id%TYPE;
+  staged bigint;
+BEGIN
+  IF data IS NULL THEN
+    RAISE EXCEPTION 'there is no data to append' USING ERRCODE = 'TLR05';
+  END IF;
+  SELECT s.source_id INTO target FROM pgtally.source AS s
+   WHERE s.name = append.source AND s.mode = 'append' AND s.state <> 'removed';
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'there is no source "%" that rows can be appended to', source
+      USING ERRCODE = 'TLR05', HINT = 'pgtally source list shows the sources; pgtally source add '
+                                      'NAME --append makes one.';
+  END IF;
+  INSERT INTO pgtally.append_only_log (source_id, data) VALUES (target, append.data)
+  RETURNING id INTO staged;
+  RETURN staged;
+END $$;
+
+-- A direct writer reaches the append sources that were granted to one of his roles, and there he
+-- chooses data, time and position, nothing else. What a source's own capture stages is written
+-- with the owner's rights.
+DROP POLICY IF EXISTS append_own ON pgtally.append_only_log;
+CREATE POLICY append_own ON pgtally.append_only_log FOR INSERT WITH CHECK (
+  operation = 1 AND definition = 0 AND key IS NULL AND content_hash IS NULL
+  AND source_id IN (SELECT s.source_id FROM pgtally.source AS s
+                     WHERE s.mode = 'append' AND s.state = 'active'
+                       AND s.writer IS NOT NULL AND pg_has_role(s.writer, 'MEMBER')));
+-- RETURNING id works for one's own rows.
+DROP POLICY IF EXISTS see_own ON pgtally.append_only_log;
+CREATE POLICY see_own ON pgtally.append_only_log FOR SELECT USING (xid = pg_current_xact_id());

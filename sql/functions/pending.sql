@@ -1,0 +1,82 @@
+-- What is new, and in which order. Nothing else decides that.
+
+-- The next rows of all local sources in the order in which they will be numbered, at most max_rows.
+--
+-- While a round is open its snapshot is held; otherwise the round would end at `upto`, by default
+-- the snapshot of this call. Each feed keeps its own order. Feeds are merged like sorted lists by
+-- the time that their rows claim: the running maximum within the feed, so that its order survives,
+-- capped at now. Rows that claim no time come when the last batch ended. Feeds that have something
+-- share max_rows evenly, so none waits behind another's backlog.
+CREATE OR REPLACE FUNCTION pgtally.pending(
+  max_rows  integer,
+  upto      pg_snapshot DEFAULT NULL,
+  upto_self xid8 DEFAULT NULL)
+RETURNS SETOF pgtally.pending_row
+LANGUAGE plpgsql STABLE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET row_security = off
+SET plan_cache_mode = force_custom_plan
+SET jit = off
+SET datestyle = 'ISO'
+SET timezone = 'UTC'
+SET intervalstyle = 'postgres'
+SET extra_float_digits = 1
+SET bytea_output = 'hex'
+SET lc_monetary = 'C'
+SET lc_numeric = 'C'
+SET quote_all_identifiers = off
+AS $$
+DECLARE
+  r     pgtally.round := pgtally.current_round();
+  busy  text[] := '{}';
+  name  text;
+  has_rows boolean;
+BEGIN
+  IF max_rows IS NULL OR max_rows NOT BETWEEN 1 AND 1000000 THEN
+    RAISE EXCEPTION 'max_rows is %, and has to be within 1..1000000', max_rows
+      USING ERRCODE = 'TLR03';
+  END IF;
+  IF r.upto IS NULL THEN
+    r.upto := coalesce(upto, pg_current_snapshot());
+    r.upto_self := CASE WHEN upto IS NULL THEN pg_current_xact_id_if_assigned() ELSE upto_self END;
+  END IF;
+
+  FOREACH name IN ARRAY pgtally.feeds() LOOP
+    EXECUTE format('SELECT EXISTS (SELECT FROM pgtally.%I(1, $1))', name) INTO has_rows USING r;
+    IF has_rows THEN
+      busy := busy || name;
+    END IF;
+  END LOOP;
+
+  IF cardinality(busy) = 1 THEN
+    RETURN QUERY EXECUTE format('SELECT * FROM pgtally.%I($1, $2)', busy[1]) USING max_rows, r;
+  ELSIF cardinality(busy) > 1 THEN
+    RETURN QUERY EXECUTE (
+      SELECT format($merge$
+        SELECT feed, source_id, definition, operation, key, source_position, source_time, content,
+               data, xid, staged_id, cursor_key
+          FROM (
+            SELECT *, max(least(CASE WHEN isfinite(source_time) THEN source_time END, now()))
+                        OVER (PARTITION BY feed ORDER BY place) AS claimed
+              FROM (%s) AS rows) AS timed
+         ORDER BY coalesce(claimed, $3), feed, place
+         LIMIT $4 $merge$,
+        string_agg(format(
+          'SELECT * FROM pgtally.%I($1, $2) WITH ORDINALITY AS f(feed, source_id, definition,'
+          ' operation, key, source_position, source_time, content, data, xid, staged_id, cursor_key,'
+          ' place)', feed_name), ' UNION ALL '))
+        FROM unnest(busy) AS feed_name)
+    USING greatest(max_rows / cardinality(busy), 1), r,
+          (SELECT sequenced_at FROM pgtally.log_head ORDER BY head_id DESC LIMIT 1), max_rows;
+  END IF;
+END $$;
+
+-- The functions that pending() reads: staging, and one that `source add` made for each source that
+-- is read straight from its own table. Staging comes last, so that where times are equal a row that
+-- waits in its own table is not passed by one that came through staging.
+CREATE OR REPLACE FUNCTION pgtally.feeds() RETURNS text[]
+LANGUAGE sql STABLE
+RETURN ARRAY(
+  SELECT format('feed_%s', source_id) FROM pgtally.source
+   WHERE state = 'active' AND (mode = 'xid' OR mode = 'poll' AND int8_key) ORDER BY source_id)
+  || ARRAY['staged'];

@@ -1,0 +1,73 @@
+-- Sweeps: a pass over a source's whole table by key, for rows that its capture could not see: those
+-- that were there before it, and keys that were handed out long before they were used.
+
+-- Scans the next `most` keys of the source's running sweep, starting one if there is none, and
+-- stages what is neither in the log nor on its way into it. Under the lock, so that no row is
+-- taken twice. What it found is in the log after the next batches.
+CREATE OR REPLACE FUNCTION pgtally.sweep_step(
+  source      integer,
+  most        integer,
+  OUT done    boolean,
+  OUT scanned bigint,
+  OUT found   bigint)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+SET row_security = off
+SET plan_cache_mode = force_custom_plan
+SET jit = off
+SET datestyle = 'ISO'
+SET timezone = 'UTC'
+SET intervalstyle = 'postgres'
+SET extra_float_digits = 1
+SET bytea_output = 'hex'
+SET lc_monetary = 'C'
+SET lc_numeric = 'C'
+SET quote_all_identifiers = off
+AS $$
+DECLARE
+  s      pgtally.source;
+  sweep  pgtally.sweep;
+  cursor text[];
+BEGIN
+  PERFORM pgtally.lock_ledger();
+  PERFORM pgtally.open_batch();
+  SELECT * INTO s FROM pgtally.source WHERE source_id = source;
+  IF s.state <> 'active' OR s.mode NOT IN ('xid', 'poll') THEN
+    RAISE EXCEPTION 'source % is not one that can be swept now (mode %, %)', s.name, s.mode, s.state
+      USING ERRCODE = 'TLR06';
+  END IF;
+  SELECT * INTO sweep FROM pgtally.sweep AS w WHERE w.source_id = source AND finished_at IS NULL;
+  IF sweep.sweep_id IS NULL THEN
+    INSERT INTO pgtally.sweep (source_id) VALUES (source) RETURNING * INTO sweep;
+  END IF;
+
+  EXECUTE format('SELECT * FROM pgtally.%I($1, $2)', 'sweep_' || source)
+    INTO scanned, found, cursor USING sweep.cursor_key, most;
+  done := scanned < most;
+  UPDATE pgtally.sweep AS w
+     SET cursor_key = coalesce(cursor, w.cursor_key), scanned = w.scanned + sweep_step.scanned,
+         found = w.found + sweep_step.found, finished_at = CASE WHEN done THEN clock_timestamp() END
+   WHERE w.sweep_id = sweep.sweep_id;
+END $$;
+
+-- Whether a key that a sweep came across is in the log already, or waits in staging.
+CREATE OR REPLACE FUNCTION pgtally.is_recorded(source integer, key bytea, staged bytea[])
+RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  RETURN key = ANY(staged) OR EXISTS (
+    SELECT FROM pgtally.processed_log AS p
+     WHERE p.source_id = source AND p.key = is_recorded.key);
+END $$;
+
+-- The keys of a source that wait in staging.
+CREATE OR REPLACE FUNCTION pgtally.staged_keys(source integer) RETURNS bytea[]
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT coalesce(array_agg(l.key), '{}')
+    FROM pgtally.append_only_log AS l, pgtally.current_round() AS r
+   WHERE l.source_id = source AND l.key IS NOT NULL AND l.xid >= pg_snapshot_xmin(r.since)
+$$;

@@ -1,0 +1,121 @@
+// pgtally key: the keys that sign a ledger.
+
+#include <algorithm>
+
+#include "cli/commands/list.h"
+#include "cli/context.h"
+#include "cli/json.h"
+#include "cli/ledger_key.h"
+#include "cli/program.h"
+#include "crypto/ed25519.h"
+#include "format/key_file.h"
+#include "format/signing_key.h"
+
+namespace pgtally::cli {
+namespace {
+
+class KeyGenerate : public Command {
+ public:
+  Description describe() const override {
+    return {.name = "key generate",
+            .summary = "make a signing key",
+            .usage = "--name NAME [-o FILE]",
+            .details =
+                "Writes the private key to a file that only you may read, and prints its verifier "
+                "key, which is what auditors need. An existing file is never overwritten. The name "
+                "is the origin of the ledger that the key will sign.",
+            .examples = {{"pgtally key generate --name bank.example/payments",
+                          "Write bank.example-payments.key"},
+                         {"VKEY=\"$(pgtally key generate --name bank.example/payments -o p.key)\"",
+                          "Choose the file, and keep the verifier key"}}};
+  }
+
+  void declare(Options& options) override {
+    options.option("--name", "NAME", name_, "the key's name: the ledger's origin");
+    options.require("--name");
+    options.option("-o,--output", "FILE", file_, "where to; else NAME.key with - for each /");
+  }
+
+  Result<Exit> run(Context& context) override {
+    if (!is_key_name(name_)) {
+      return reject("not a name for a key: \"" + name_ + "\"",
+                    "A name is UTF-8 without blanks, plus signs and control characters, such as "
+                    "bank.example/payments.");
+    }
+    TRY(const Bytes random, random_bytes(std::tuple_size_v<Ed25519Seed>));
+    Ed25519Seed seed{};
+    std::ranges::copy(random, seed.begin());
+    TRY(const SigningKey key, SigningKey::from_seed(name_, seed));
+    const std::string file = file_.value_or(default_file());
+    TRY_VOID(create_key_file(file, key));
+
+    if (context.json()) {
+      print_json(context.output(),
+                 {{"ok", true}, {"name", name_}, {"vkey", key.verifier().text()}, {"file", file}});
+      return Exit::kOk;
+    }
+    context.output().remark("The private key is in " + file + ". Keep a copy where nobody else " +
+                            "can read it; the verifier key below is for everybody.");
+    context.output().line(key.verifier().text());
+    return Exit::kOk;
+  }
+
+ private:
+  std::string default_file() const {
+    std::string file = name_ + ".key";
+    std::ranges::replace(file, '/', '-');
+    return file;
+  }
+
+  std::string name_;
+  std::optional<std::string> file_;
+};
+
+class KeyShow : public Command {
+ public:
+  Description describe() const override {
+    return {
+        .name = "key show",
+        .summary = "print the verifier key of a signing key",
+        .details = "Of the ledger's own key, or of the one in a file. Never shows the private key.",
+        .examples = {{"pgtally key show", "What auditors of the ledger need"},
+                     {"pgtally key show --signing-key p.key", "The same of a key in a file"},
+                     {"pgtally verify 42.tlog-proof --vkey \"$(pgtally key show)\"",
+                      "Check a proof against the ledger's key"}}};
+  }
+
+  void declare(Options& options) override {
+    options.option("--signing-key", "FILE", file_, "of the key in this file; no database is asked");
+  }
+
+  Result<Exit> run(Context& context) override {
+    TRY(const std::string vkey, vkey_to_show(context));
+    TRY(const VerifierKey key, VerifierKey::parse(vkey));
+    if (context.json()) {
+      print_json(context.output(), {{"ok", true}, {"name", key.name()}, {"vkey", vkey}});
+    } else {
+      context.output().line(vkey);
+    }
+    return Exit::kOk;
+  }
+
+ private:
+  Result<std::string> vkey_to_show(Context& context) const {
+    if (!file_) return ledger_vkey(context);
+    TRY(const SigningKey key, read_key_file(*file_));
+    return key.verifier().text();
+  }
+
+  std::optional<std::string> file_;
+};
+
+}  // namespace
+
+void add_key(Program& program) {
+  program.add_noun("key", Group::kPlumbing,
+                   "make a signing key, show its verifier key: generate, show");
+  program.add(std::make_unique<KeyGenerate>());
+  program.add(std::make_unique<KeyShow>());
+}
+
+}  // namespace pgtally::cli

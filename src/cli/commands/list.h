@@ -1,0 +1,20 @@
+// Every command, in the order of `pgtally --help`. A line here is a file beside this one, which
+// defines `void add_<name>(Program&)`.
+#pragma once
+
+// clang-format off
+#define PGTALLY_COMMANDS(COMMAND) \
+  COMMAND(verify)                 \
+  COMMAND(tree)                   \
+  COMMAND(key)
+// clang-format on
+
+namespace pgtally::cli {
+
+class Program;
+
+#define PGTALLY_DECLARE_COMMAND(name) void add_##name(Program& program);
+PGTALLY_COMMANDS(PGTALLY_DECLARE_COMMAND)
+#undef PGTALLY_DECLARE_COMMAND
+
+}  // namespace pgtally::cli

@@ -1,0 +1,76 @@
+#include "cli/verdict_json.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/encoding.h"
+
+namespace pgtally::cli {
+namespace {
+
+json::object begin(const Verdict& verdict) {
+  return {{"ok", true},
+          {"checked", json_strings(verdict.checked)},
+          {"not_checked", json_strings(verdict.not_checked)},
+          {"origin", verdict.origin},
+          {"size", verdict.size.value},
+          {"root", to_base64(verdict.root.view())}};
+}
+
+void add_entry(json::object& object, const Verdict& verdict) {
+  const Entry& entry = *verdict.entry;
+  object["ordinal"] = entry.ordinal;
+  object["source"] = entry.source;
+  object["definition"] = entry.definition;
+  object["key"] = json_strings(verdict.key);
+  object["key_is_hashed"] = verdict.key_is_hashed;
+  object["operation"] = name_of(entry.operation);
+  object["sequenced_at"] = json_time(entry.sequenced_at);
+  object["source_time"] = json_time(entry.source_time);
+  object["content_hash"] = to_hex(entry.content_hash.view());
+}
+
+void add_content(json::object& object, const Verdict& verdict) {
+  if (verdict.content) object["content"] = to_hex(verdict.content->view());
+  if (!verdict.row.empty()) {
+    json::object& row = object["row"].emplace_object();
+    for (const RowColumn& column : verdict.row) row[column.name] = column.value;
+  }
+  if (verdict.data) object["data"] = to_hex(*verdict.data);
+}
+
+void add_witnesses(json::object& object, const Verdict& verdict) {
+  json::array names;
+  json::array times;
+  for (const Cosigned& one : verdict.cosigned_by) {
+    names.emplace_back(one.witness);
+    constexpr std::uint64_t kLast = INT64_MAX / 1'000'000;
+    const auto seconds = static_cast<std::int64_t>(std::min(one.timestamp, kLast));
+    times.push_back(json_time(Time{seconds * 1'000'000}));
+  }
+  object["cosigned_by"] = std::move(names);
+  object["cosigned_at"] = std::move(times);
+}
+
+}  // namespace
+
+json::object json_of(const Verdict& verdict) {
+  json::object object = begin(verdict);
+  object["id"] = verdict.id.value;
+  object["entry_version"] = verdict.entry_version;
+  if (verdict.entry) add_entry(object, verdict);
+  add_content(object, verdict);
+  add_witnesses(object, verdict);
+  return object;
+}
+
+json::object json_of(const OrderVerdict& verdict) {
+  json::object object = begin(verdict.first);
+  add_witnesses(object, verdict.first);
+  object["first"] = json_of(verdict.first);
+  object["second"] = json_of(verdict.second);
+  object["same_batch"] = verdict.same_batch;
+  return object;
+}
+
+}  // namespace pgtally::cli

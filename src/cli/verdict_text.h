@@ -1,0 +1,18 @@
+// What a verified proof says, in words. Everything that came out of a proof file is shown harmless.
+#pragma once
+
+#include <string>
+
+#include "cli/terminal/output.h"
+#include "pgtally/verify.h"
+
+namespace pgtally::cli {
+
+// "payment 42", "debian_package name=bash version=5.2", "definition 0 of payment".
+[[nodiscard]] std::string entry_name(const Verdict& verdict);
+
+// Blocks of lines, each with its newline.
+[[nodiscard]] std::string text_of(const Verdict& verdict, const Stream& stream);
+[[nodiscard]] std::string text_of(const OrderVerdict& verdict, const Stream& stream);
+
+}  // namespace pgtally::cli

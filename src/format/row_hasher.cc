@@ -1,0 +1,57 @@
+#include "format/row_hasher.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/encoding.h"
+#include "format/row_format.h"
+
+namespace pgtally {
+
+Result<RowHasher> RowHasher::create(std::vector<std::string> column_names) {
+  RowHasher hasher;
+  for (std::size_t place = 0; place < column_names.size(); ++place) {
+    const std::string& name = column_names[place];
+    TRY_VOID(check_column_name(name));
+    Column column{place, {static_cast<std::uint8_t>(name.size())}};
+    column.prefix.insert(column.prefix.end(), name.begin(), name.end());
+    hasher.by_name_.push_back(std::move(column));
+  }
+  std::sort(hasher.by_name_.begin(), hasher.by_name_.end(), [&](const Column& a, const Column& b) {
+    return column_names[a.place] < column_names[b.place];
+  });
+  for (std::size_t i = 1; i < hasher.by_name_.size(); ++i) {
+    const std::string& name = column_names[hasher.by_name_[i].place];
+    if (name == column_names[hasher.by_name_[i - 1].place]) {
+      return reject("column " + quoted(name) + " stands twice in a row");
+    }
+  }
+  return hasher;
+}
+
+Result<Hash> RowHasher::hash(std::span<const std::optional<std::string_view>> values) {
+  if (values.size() != by_name_.size()) {
+    return reject("a row of " + std::to_string(by_name_.size()) + " columns was given " +
+                  std::to_string(values.size()) + " values");
+  }
+  for (const auto& value : values) {
+    if (value && value->size() > kMaxColumnValueSize) {
+      return reject("a value of " + std::to_string(value->size()) + " bytes is too long");
+    }
+  }
+  stream_.update(as_bytes(kRowPrefix));
+  for (const Column& column : by_name_) {
+    const auto& value = values[column.place];
+    if (!value) continue;
+    const auto size = static_cast<std::uint32_t>(value->size());
+    const std::array<std::uint8_t, 4> length{
+        static_cast<std::uint8_t>(size >> 24), static_cast<std::uint8_t>(size >> 16),
+        static_cast<std::uint8_t>(size >> 8), static_cast<std::uint8_t>(size)};
+    stream_.update(column.prefix);
+    stream_.update(length);
+    stream_.update(as_bytes(*value));
+  }
+  return stream_.finish();
+}
+
+}  // namespace pgtally

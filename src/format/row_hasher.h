@@ -1,0 +1,41 @@
+// The row hash for millions of rows of one shape: columns are sorted once, nothing is allocated per
+// row, values are hashed where they stand.
+//
+// Spec: docs/formats.md, section Row hash.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "crypto/sha256.h"
+#include "pgtally/result.h"
+#include "pgtally/types.h"
+
+namespace pgtally {
+
+// Not for use by two threads at once.
+class RowHasher {
+ public:
+  // The covered columns, in the order in which hash() will be given their values. Refuses what
+  // encode_row() refuses.
+  [[nodiscard]] static Result<RowHasher> create(std::vector<std::string> column_names);
+
+  // One value for each column, nullopt for NULL; the text is trusted to be UTF-8, as what a UTF8
+  // database sends is. Refuses another number of values, and a value of 2^32 bytes or more.
+  [[nodiscard]] Result<Hash> hash(std::span<const std::optional<std::string_view>> values);
+
+ private:
+  struct Column {
+    std::size_t place;  // in `values`
+    Bytes prefix;       // the length and the name, as they are hashed
+  };
+  RowHasher() = default;
+
+  std::vector<Column> by_name_;
+  Sha256Stream stream_;
+};
+
+}  // namespace pgtally

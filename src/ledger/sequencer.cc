@@ -1,0 +1,67 @@
+#include "ledger/sequencer.h"
+
+#include "ledger/fast_road.h"
+
+namespace pgtally {
+namespace {
+
+Result<LeafIndex> log_end(const Ledger& ledger) {
+  TRY(const auto rows,
+      ledger.query("SELECT next_id FROM pgtally.log_head ORDER BY head_id DESC LIMIT 1"));
+  if (rows.empty()) return tampered("the head of the log is missing");
+  return rows.get<LeafIndex>(0, 0);
+}
+
+}  // namespace
+
+Result<Road> Sequencer::best_road(const Ledger& ledger) {
+  TRY(const auto rows,
+      ledger.query("SELECT has_table_privilege($1, 'SELECT') AND has_table_privilege($2, 'INSERT')",
+                   pg::Params()
+                       .text(ledger.schema() + ".secret")
+                       .text(ledger.schema() + ".processed_log")));
+  TRY(const bool fast, rows.get<bool>(0, 0));
+  return fast ? Road::kFast : Road::kSql;
+}
+
+Result<std::uint64_t> Sequencer::take_rows(const Ledger& ledger, Road road) {
+  if (road == Road::kFast) {
+    return take_fast_road(ledger, batch_rows_, integrator_, observer_);
+  }
+  TRY(const auto rows, ledger.query("SELECT pgtally.process_next_batch($1::int4)",
+                                    pg::Params().int4(batch_rows_)));
+  TRY(const auto count, rows.get<std::int64_t>(0, 0));
+  reached(Step::kEntriesCopied);
+  TRY(const LeafIndex end, log_end(ledger));
+  TRY_VOID(integrator_.catch_up(ledger, end));
+  return static_cast<std::uint64_t>(count);
+}
+
+Result<BatchReport> Sequencer::take_next(const Ledger& ledger, Road road) {
+  BatchReport report;
+  TRY(auto transaction, pg::Transaction::begin(ledger.connection()));
+  // A statement of its own: what follows reads with a snapshot from after the wait.
+  TRY_VOID(ledger.execute("SELECT pgtally.lock_ledger()"));
+  reached(Step::kLocked);
+  TRY(report.reloaded, integrator_.load(ledger));
+  TRY(report.rows, take_rows(ledger, road));
+  TRY_VOID(integrator_.write(ledger));
+  reached(Step::kTreeWritten);
+
+  report.head = integrator_.head();
+  if (report.rows > 0) {
+    TRY(const auto more, ledger.query("SELECT pgtally.may_have_more($1, $2::int4)",
+                                      pg::Params().int8(static_cast<std::int64_t>(report.rows))
+                                          .int4(batch_rows_)));
+    TRY(report.may_have_more, more.get<bool>(0, 0));
+  }
+  const auto sent = transaction.send_commit();
+  reached(Step::kCommitSent);
+  pg::CommitResult result = transaction.await_commit();
+  report.outcome = sent.ok() ? result.outcome : pg::CommitOutcome::kUnknown;
+  report.reason = std::move(result.reason);
+  if (report.outcome == pg::CommitOutcome::kCommitted) reached(Step::kCommitted);
+  return report;
+}
+
+}  // namespace pgtally

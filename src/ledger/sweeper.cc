@@ -1,0 +1,45 @@
+#include "ledger/sweeper.h"
+
+#include "postgres/transaction.h"
+
+namespace pgtally {
+
+Result<std::vector<SweepTarget>> sweep_targets(const Ledger& ledger) {
+  TRY(const auto rows, ledger.query(R"sql(
+    SELECT s.source_id, s.name, w.last IS NULL AND NOT s.int8_key, s.mode = 'poll' AND NOT s.int8_key,
+           coalesce(extract(epoch FROM clock_timestamp() - w.last), 'infinity')::float8
+      FROM pgtally.source AS s
+      LEFT JOIN LATERAL (SELECT max(finished_at) AS last FROM pgtally.sweep AS w
+                          WHERE w.source_id = s.source_id) AS w ON true
+     WHERE s.state = 'active' AND s.mode IN ('xid', 'poll') ORDER BY s.source_id)sql"));
+  std::vector<SweepTarget> targets;
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    SweepTarget target;
+    TRY(target.source_id, rows.get<std::int32_t>(r, 0));
+    TRY(target.name, rows.get<std::string>(r, 1));
+    TRY(target.first, rows.get<bool>(r, 2));
+    TRY(target.finds_new_rows, rows.get<bool>(r, 3));
+    TRY(target.age_seconds, rows.get<double>(r, 4));
+    targets.push_back(std::move(target));
+  }
+  return targets;
+}
+
+Result<SweepProgress> sweep_window(const Ledger& ledger, std::int32_t source_id) {
+  TRY(auto transaction, pg::Transaction::begin(ledger.connection()));
+  TRY_VOID(ledger.execute("SELECT pgtally.lock_ledger()"));
+  TRY(const auto rows,
+      ledger.query("SELECT done, scanned, found FROM pgtally.sweep_step($1::int4, $2::int4)",
+                   pg::Params().int4(source_id).int4(kSweepWindow)));
+  SweepProgress progress;
+  TRY(progress.done, rows.get<bool>(0, 0));
+  TRY(const auto scanned, rows.get<std::int64_t>(0, 1));
+  TRY(const auto found, rows.get<std::int64_t>(0, 2));
+  progress.scanned = static_cast<std::uint64_t>(scanned);
+  progress.found = static_cast<std::uint64_t>(found);
+  const pg::CommitResult result = transaction.commit();
+  if (result.outcome == pg::CommitOutcome::kCommitted) return progress;
+  return retry("a sweep's window was not committed: " + result.reason);
+}
+
+}  // namespace pgtally

@@ -1,0 +1,35 @@
+// Sweeps from the outside: which sources need one, and running them window by window.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "ledger/ledger.h"
+#include "pgtally/result.h"
+
+namespace pgtally {
+
+inline constexpr std::int32_t kSweepWindow = 10'000;
+
+struct SweepTarget {
+  std::int32_t source_id = 0;
+  std::string name;
+  bool first = false;          // its existing rows were never gone through to the end
+  bool finds_new_rows = false; // nothing but sweeps finds this source's new rows
+  double age_seconds = 0;      // since the last one ended
+};
+
+// The active sources that can be swept.
+[[nodiscard]] Result<std::vector<SweepTarget>> sweep_targets(const Ledger& ledger);
+
+struct SweepProgress {
+  bool done = false;
+  std::uint64_t scanned = 0;
+  std::uint64_t found = 0;
+};
+
+// One window, in a transaction of its own; a sweep that was begun goes on where it was left. What it
+// finds is staged, and in the log after the next batches.
+[[nodiscard]] Result<SweepProgress> sweep_window(const Ledger& ledger, std::int32_t source_id);
+
+}  // namespace pgtally

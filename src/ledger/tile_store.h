@@ -1,0 +1,24 @@
+// The tree in the database, as proofs read it.
+#pragma once
+
+#include "ledger/ledger.h"
+#include "merkle/tile_reader.h"
+
+namespace pgtally {
+
+// Full tiles, and what is above level 0, from table tile; the end of level 0 from the entries. The
+// caller makes sure that `size` is not beyond the newest tree head.
+class DatabaseTiles : public TileReader {
+ public:
+  DatabaseTiles(const Ledger& ledger, TreeSize size) : ledger_(&ledger), size_(size) {}
+
+  [[nodiscard]] TreeSize size() const override { return size_; }
+  [[nodiscard]] Result<std::vector<std::vector<Hash>>> read(
+      std::span<const TileRequest> requests) override;
+
+ private:
+  const Ledger* ledger_;
+  TreeSize size_;
+};
+
+}  // namespace pgtally

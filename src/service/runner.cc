@@ -1,0 +1,251 @@
+#include "service/runner.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <random>
+
+#include "crypto/ed25519.h"
+#include "ledger/sweeper.h"
+#include "ledger/tile_store.h"
+#include "merkle/proof.h"
+#include "postgres/reconnect.h"
+#include "service/state_files.h"
+
+namespace pgtally {
+namespace {
+
+using std::chrono::milliseconds;
+using SteadyTime = std::chrono::steady_clock::time_point;
+
+SteadyTime now() { return std::chrono::steady_clock::now(); }
+
+constexpr milliseconds kShortestSleep{2};
+constexpr std::chrono::minutes kThinningInterval{1};
+
+// One connected stretch of the service's life.
+class Session {
+ public:
+  Session(const RunnerOptions& options, const StopSignal& stop, Cycle& cycle, const Ledger& ledger,
+          Road road)
+      : options_(options), stop_(stop), cycle_(cycle), ledger_(ledger), road_(road) {}
+
+  // Until asked to stop, or until something fails.
+  [[nodiscard]] Result<void> run(const std::function<void()>& all_is_well) {
+    milliseconds sleep = kShortestSleep;
+    while (!stop_.requested()) {
+      TRY(const CycleReport report, cycle_.run_once(ledger_, road_));
+      all_is_well();
+      announce(report);
+      TRY(const bool swept, do_scheduled_work());
+      if (report.rows > 0 || swept || report.owes_checkpoint) {
+        sleep = kShortestSleep;
+      } else {
+        sleep = std::min(sleep * 2, options_.settings.interval);
+      }
+      if (!report.may_have_more && stop_.wait_for(sleep)) break;
+    }
+    // What is committed by now and owed a checkpoint gets it before the service goes.
+    TRY(const CycleReport last, cycle_.run_once(ledger_, road_, true));
+    announce(last);
+    return {};
+  }
+
+ private:
+  void announce(const CycleReport& report) const {
+    if (!report.checkpoint) return;
+    log(LogLevel::kInfo, "checkpoint",
+        {{"size", std::to_string(report.checkpoint->size.value)},
+         {"rows", std::to_string(report.rows)}});
+  }
+
+  // True if there is more of it to do at once.
+  [[nodiscard]] Result<bool> do_scheduled_work() {
+    if (now() - last_thinning_ >= kThinningInterval) {
+      last_thinning_ = now();
+      TRY([[maybe_unused]] const auto thinned,
+          ledger_.query("SELECT pgtally.thin_checkpoints()"));
+    }
+    if (now() < next_sweep_check_) return false;
+    TRY(const auto targets, sweep_targets(ledger_));
+    for (const SweepTarget& target : targets) {
+      const auto interval = static_cast<double>(options_.settings.sweep_interval.count());
+      const bool due = target.first || (target.finds_new_rows && interval > 0 &&
+                                        target.age_seconds >= interval);
+      if (!due) continue;
+      TRY(const SweepProgress progress, sweep_window(ledger_, target.source_id));
+      if (progress.done) {
+        log(LogLevel::kInfo, "swept", {{"source", target.name}});
+      }
+      return true;
+    }
+    next_sweep_check_ = now() + options_.settings.interval;
+    return false;
+  }
+
+  const RunnerOptions& options_;
+  const StopSignal& stop_;
+  Cycle& cycle_;
+  const Ledger& ledger_;
+  Road road_;
+  SteadyTime last_thinning_ = now();
+  SteadyTime next_sweep_check_{};
+};
+
+Result<Road> choose_road(const Ledger& ledger, const RunnerOptions& options) {
+  if (options.road) return *options.road;
+  return Sequencer::best_road(ledger);
+}
+
+Result<std::uint64_t> rows_waiting(const Ledger& ledger) {
+  TRY(const auto rows,
+      ledger.query("SELECT coalesce(sum(waiting_rows), 0)::bigint FROM pgtally.waiting()"));
+  TRY(const auto count, rows.get<std::int64_t>(0, 0));
+  return static_cast<std::uint64_t>(count);
+}
+
+}  // namespace
+
+Result<Ledger> open_for_sequencing(pg::Connection& connection, const std::string& schema) {
+  TRY(const Ledger ledger, Ledger::open(connection, schema));
+  TRY(const auto rows,
+      ledger.query("SELECT current_setting('fsync')::bool, "
+                   "coalesce(current_setting('pgtally.fsync_off_was_asked_for', true), 'off') = 'on'"));
+  TRY(const bool fsync, rows.get<bool>(0, 0));
+  TRY(const bool asked_for, rows.get<bool>(0, 1));
+  if (fsync || asked_for) return ledger;
+  return operator_error("the server runs with fsync = off, so a crash can lose what was signed",
+                        "Set fsync = on in postgresql.conf and restart the server.");
+}
+
+Result<Cycle> make_cycle(const Ledger& ledger, const RunnerOptions& options, std::string* why_not) {
+  const StateFiles files = StateFiles::of(options.state_directory, ledger.origin());
+  const CycleOptions cycle{options.settings.batch_rows, options.settings.checkpoint_interval};
+  const Guard guard(files.guard);
+  std::optional<Signer> signer;
+  if (files.has_key()) {
+    TRY(SigningKey key, read_signing_key(files, ledger.origin()));
+    TRY([[maybe_unused]] const GuardState state, guard.read());
+    signer.emplace(std::move(key), guard, options.observer);
+  } else if (guard.exists()) {
+    return no_signing_key(files, ledger.origin());
+  } else {
+    *why_not = "neither signing key nor guard of " + ledger.origin() + " is in " + files.directory;
+  }
+  return Cycle(cycle, std::move(signer), options.observer, now);
+}
+
+Result<OnceReport> run_once(pg::Connection& connection, const RunnerOptions& options,
+                            const RunProgress& progress) {
+  TRY(const Ledger ledger, open_for_sequencing(connection, options.schema));
+  TRY(const Road road, choose_road(ledger, options));
+  OnceReport report;
+  TRY(Cycle cycle, make_cycle(ledger, options, &report.not_signed_because));
+  TRY_VOID(cycle.check(ledger));
+
+  TRY(const auto targets, sweep_targets(ledger));
+  std::uint64_t total = 0;
+  if (progress) {
+    TRY(total, rows_waiting(ledger));
+  }
+  // Sweeping and sequencing take turns, so that neither waits for the other's whole backlog.
+  auto target = targets.begin();
+  while (true) {
+    while (target != targets.end() && !target->first && !target->finds_new_rows) ++target;
+    const bool sweeping = target != targets.end();
+    if (sweeping) {
+      TRY(const SweepProgress swept, sweep_window(ledger, target->source_id));
+      total += swept.found;
+      if (swept.done) ++target;
+    }
+    TRY(const CycleReport step, cycle.run_once(ledger, road));
+    report.rows += step.rows;
+    if (progress) progress(report.rows, std::max(total, report.rows));
+    if (!sweeping && !step.may_have_more) break;
+  }
+  TRY(CycleReport last, cycle.run_once(ledger, road, true));
+  report.rows += last.rows;
+  report.head = std::move(last.head);
+  report.checkpoint = std::move(last.checkpoint);
+  return report;
+}
+
+Result<void> run_loop(const RunnerOptions& options, const StopSignal& stop) {
+  std::random_device seed;
+  std::mt19937_64 random(seed());
+  pg::Backoff backoff({}, [&] { return std::uniform_real_distribution<double>(0, 1)(random); });
+  bool started = false;
+  std::optional<Cycle> cycle;
+  while (!stop.requested()) {
+    const auto attempt = [&]() -> Result<void> {
+      TRY(auto connection, pg::Connection::open(options.conninfo));
+      TRY(const Ledger ledger, open_for_sequencing(connection, options.schema));
+      TRY(const Road road, choose_road(ledger, options));
+      if (!cycle) {
+        std::string why_not;
+        TRY(cycle, make_cycle(ledger, options, &why_not));
+        log(LogLevel::kInfo, cycle->signs() ? "started" : "started, without signing",
+            {{"origin", ledger.origin()},
+             {"road", road == Road::kFast ? "fast" : "sql"},
+             {"signing", cycle->signs() ? "yes" : why_not}});
+      } else {
+        log(LogLevel::kInfo, "connected again");
+      }
+      TRY_VOID(cycle->check(ledger));
+      Session session(options, stop, *cycle, ledger, road);
+      return session.run([&] {
+        started = true;
+        backoff.reset();
+      });
+    };
+    const Result<void> result = attempt();
+    if (result.ok()) continue;
+    const Error& error = result.error();
+    // What was wrong from the beginning, and what contradicts a signature, is not waited out.
+    if (error.code == ErrorCode::kTampered || (!started && error.code != ErrorCode::kRetry)) {
+      return error;
+    }
+    const auto delay = std::chrono::duration_cast<milliseconds>(backoff.next_delay());
+    log(LogLevel::kWarning, fmt::format("trying again in {} ms", delay.count()), error);
+    if (stop.wait_for(delay)) break;
+  }
+  log(LogLevel::kInfo, "stopped");
+  return {};
+}
+
+Result<void> accept_head(const Ledger& ledger, const std::string& state_directory, TreeSize size,
+                         const Hash& root) {
+  const StateFiles files = StateFiles::of(state_directory, ledger.origin());
+  TRY([[maybe_unused]] const SigningKey key, read_signing_key(files, ledger.origin()));
+  TRY(const Bytes random, random_bytes(GuardId{}.size()));
+  GuardState state;
+  state.origin = ledger.origin();
+  std::copy(random.begin(), random.end(), state.id.begin());
+  state.size = size;
+  state.root = root;
+
+  TRY(auto transaction, pg::Transaction::begin(ledger.connection()));
+  TRY_VOID(ledger.execute("SELECT pgtally.lock_ledger()"));
+  TRY(TreeHead head, read_tree_head(ledger));
+  if (head.size < size) {
+    return tampered(fmt::format("the database has {} entries in its tree, fewer than the {} to accept",
+                                head.size.value, size.value),
+                    "Bring back a database that has all of them.");
+  }
+  DatabaseTiles tiles(ledger, head.size);
+  TRY(const Hash now_there, root_at(tiles, size));
+  if (now_there != root) {
+    return tampered(fmt::format("the tree of {} entries has another root than the one to accept",
+                                size.value),
+                    "Check that it was copied from a published checkpoint, whole and of this log.");
+  }
+  head.guard_id = state.id;
+  TRY_VOID(write_tree_head(ledger, head));
+  const pg::CommitResult result = transaction.commit();
+  if (result.outcome != pg::CommitOutcome::kCommitted) {
+    return retry("whether the head was accepted is not known: " + result.reason, "Run it again.");
+  }
+  return Guard(files.guard).replace(state);
+}
+
+}  // namespace pgtally

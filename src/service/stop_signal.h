@@ -1,0 +1,27 @@
+// SIGTERM and SIGINT as a request to stop, which waits can be woken by.
+#pragma once
+
+#include <chrono>
+
+#include "pgtally/result.h"
+
+namespace pgtally {
+
+// One per process at a time. A second signal, while the first is being served, kills as usual.
+class StopSignal {
+ public:
+  [[nodiscard]] static Result<StopSignal> install();
+  StopSignal(StopSignal&& other) noexcept;
+  StopSignal& operator=(StopSignal&&) = delete;
+  ~StopSignal();  // the default actions are back
+
+  [[nodiscard]] bool requested() const;
+  // Sleeps, but wakes up at once when asked to stop; true if it was.
+  [[nodiscard]] bool wait_for(std::chrono::milliseconds time) const;
+
+ private:
+  explicit StopSignal(int read_end) : read_end_(read_end) {}
+  int read_end_;
+};
+
+}  // namespace pgtally

@@ -1,0 +1,38 @@
+#include "cli/terminal/times.h"
+
+#include <gtest/gtest.h>
+
+namespace pgtally::cli {
+namespace {
+
+// The numbers are what `date -u -d … +%s` and PostgreSQL's extract(epoch from …) say.
+TEST(Times, are_utc_with_six_decimals) {
+  const Time time{1'795'356'207'118'204};
+  EXPECT_EQ(time_for_people(time), "2026-11-22 14:03:27.118204 UTC");
+  EXPECT_EQ(time_as_rfc3339(time), "2026-11-22T14:03:27.118204Z");
+  EXPECT_EQ(time_as_rfc3339(Time{0}), "1970-01-01T00:00:00.000000Z");
+  EXPECT_EQ(time_as_rfc3339(Time{-1}), "1969-12-31T23:59:59.999999Z");
+}
+
+TEST(Times, know_leap_days) {
+  EXPECT_EQ(time_as_rfc3339(Time{951'782'400'000'000}), "2000-02-29T00:00:00.000000Z");
+  EXPECT_EQ(time_as_rfc3339(Time{951'868'800'000'000}), "2000-03-01T00:00:00.000000Z");
+  EXPECT_EQ(time_as_rfc3339(Time{4'107'542'400'000'000}), "2100-03-01T00:00:00.000000Z");
+}
+
+TEST(Times, reach_as_far_as_postgresql) {
+  EXPECT_EQ(time_as_rfc3339(Time{253'402'300'799'999'999}), "9999-12-31T23:59:59.999999Z");
+  EXPECT_EQ(time_as_rfc3339(Time{9'224'318'015'999'999'999}), "+294276-12-31T23:59:59.999999Z");
+  EXPECT_EQ(time_as_rfc3339(Time{-62'167'219'200'000'000}), "0000-01-01T00:00:00.000000Z");
+  EXPECT_EQ(time_as_rfc3339(Time{-210'866'803'200'000'000}), "-004713-11-24T00:00:00.000000Z");
+}
+
+TEST(Times, that_are_none_or_infinite_say_so) {
+  EXPECT_EQ(time_for_people(Time{Time::kNone}), "none");
+  EXPECT_EQ(time_as_rfc3339(Time{Time::kNone}), "");
+  EXPECT_EQ(time_for_people(Time{Time::kInfinity}), "infinity");
+  EXPECT_EQ(time_as_rfc3339(Time{Time::kMinusInfinity}), "-infinity");
+}
+
+}  // namespace
+}  // namespace pgtally::cli
