@@ -118,7 +118,7 @@ std::optional<Error> Program::State::find_unknown(const Node& node) const {
   }
   std::string hint;
   if (const std::string meant = nearest(is_option ? quote : argument, candidates); !meant.empty()) {
-    hint = "Did you mean " + meant + "?\n";
+    hint = "Did you mean " + meant + "?";
   }
   return reject(what + quote, hint);
 }
@@ -196,6 +196,7 @@ Exit Program::run(std::vector<std::string> arguments) {
       return Exit::kOk;
     }
     if (auto fault = state.find_fault(node, parsing)) {
+      if (!fault->hint.empty()) fault->hint += "\n";
       fault->hint += "See `pgtally" + (node.name.empty() ? "" : " " + node.name) + " --help`.";
       return fail(output, json, *fault);
     }

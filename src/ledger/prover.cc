@@ -121,6 +121,13 @@ Result<LeafIndex> find_entry(const Ledger& ledger, const std::string& name) {
   return ids.back();
 }
 
+Result<std::string> source_of_entry(const Ledger& ledger, LeafIndex id) {
+  TRY_VOID(check_in_log(ledger, id));
+  TRY(const Bytes bytes, read_entry(ledger, id));
+  TRY(const Entry entry, decode_entry(bytes));
+  return entry.source;
+}
+
 Result<std::string> prove_entry(const Ledger& ledger, LeafIndex id, bool with_row) {
   TRY_VOID(check_in_log(ledger, id));
   TRY(const auto checkpoint, covering_checkpoint(ledger, id));

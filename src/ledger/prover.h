@@ -26,6 +26,9 @@ namespace pgtally {
 // commas. The latest entry of the key.
 [[nodiscard]] Result<LeafIndex> find_entry(const Ledger& ledger, const std::string& name);
 
+// The name of the source that an entry belongs to. kReject beyond the end of the log.
+[[nodiscard]] Result<std::string> source_of_entry(const Ledger& ledger, LeafIndex id);
+
 // A .tlog-proof. With `with_row`, it discloses the row as it is in its table now, which has to be
 // what was recorded, and the definition under which it was hashed.
 [[nodiscard]] Result<std::string> prove_entry(const Ledger& ledger, LeafIndex id, bool with_row);

@@ -1,8 +1,8 @@
 // A transaction that is rolled back unless its COMMIT was heard to succeed.
 //
 // READ COMMITTED and READ WRITE are always spelt out, because a server or role may default to
-// others. The Connection must outlive it and may move. Destroying it with a COMMIT in flight ends the
-// session: waiting for an answer that nobody wants could last for ever.
+// others. The Connection must outlive it and may move. Destroying it with a COMMIT in flight ends
+// the session: waiting for an answer that nobody wants could last for ever.
 #pragma once
 
 #include <cstdint>

@@ -4,6 +4,12 @@
 
 // clang-format off
 #define PGTALLY_COMMANDS(COMMAND) \
+  COMMAND(init)                   \
+  COMMAND(source)                 \
+  COMMAND(run)                    \
+  COMMAND(status)                 \
+  COMMAND(checkpoint)             \
+  COMMAND(prove)                  \
   COMMAND(verify)                 \
   COMMAND(tree)                   \
   COMMAND(key)

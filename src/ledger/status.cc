@@ -1,0 +1,53 @@
+#include "ledger/status.h"
+
+#include <algorithm>
+
+namespace pgtally {
+namespace {
+
+Result<void> add_lag(const Ledger& ledger, std::vector<SourceStatus>& sources) {
+  // Rows that claim no time have waited since the last batch, at most.
+  TRY(const auto rows, ledger.query(R"sql(
+    SELECT source_id, sum(waiting_rows)::bigint,
+           extract(epoch FROM clock_timestamp() - coalesce(
+             min(oldest) FILTER (WHERE isfinite(oldest)),
+             (SELECT sequenced_at FROM pgtally.log_head ORDER BY head_id DESC LIMIT 1)))::float8
+      FROM pgtally.waiting() WHERE waiting_rows > 0 GROUP BY source_id)sql"));
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    TRY(const auto id, rows.get<std::int32_t>(r, 0));
+    TRY(const auto waiting, rows.get<std::int64_t>(r, 1));
+    TRY(const auto seconds, rows.get<double>(r, 2));
+    for (SourceStatus& source : sources) {
+      if (source.info.id != id) continue;
+      source.lag_rows = static_cast<std::uint64_t>(waiting);
+      source.lag_seconds = std::max(0.0, seconds);
+    }
+  }
+  return {};
+}
+
+Result<LedgerStatus> read_all(const Ledger& ledger) {
+  LedgerStatus status;
+  TRY(const auto rows, ledger.query("SELECT next_id, clock_timestamp() FROM pgtally.log_head "
+                                    "ORDER BY head_id DESC LIMIT 1"));
+  TRY(const auto log_end, rows.get<LeafIndex>(0, 0));
+  status.log_size = log_end.value;
+  TRY(status.now, rows.get<Time>(0, 1));
+  TRY(status.head, read_tree_head(ledger));
+  TRY(status.checkpoint, newest_checkpoint(ledger));
+  TRY(auto sources, list_sources(ledger));
+  for (SourceInfo& info : sources) status.sources.push_back({std::move(info), 0, 0});
+  TRY_VOID(add_lag(ledger, status.sources));
+  return status;
+}
+
+}  // namespace
+
+Result<LedgerStatus> read_status(const Ledger& ledger) {
+  TRY_VOID(ledger.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"));
+  auto status = read_all(ledger);
+  TRY_VOID(ledger.execute("ROLLBACK"));
+  return status;
+}
+
+}  // namespace pgtally

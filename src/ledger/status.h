@@ -1,0 +1,30 @@
+// What `pgtally status` shows, read in one snapshot.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "ledger/ledger.h"
+#include "ledger/registry.h"
+#include "ledger/tree_head.h"
+#include "pgtally/result.h"
+
+namespace pgtally {
+
+struct SourceStatus {
+  SourceInfo info;
+  std::uint64_t lag_rows = 0;  // committed and not in the log yet; a million means that or more
+  double lag_seconds = 0;      // how long the first of them has waited, by the time that it claims
+};
+
+struct LedgerStatus {
+  std::uint64_t log_size = 0;  // entries that are sequenced; the tree may be behind
+  TreeHead head;
+  std::optional<StoredCheckpoint> checkpoint;
+  Time now;  // the database's clock
+  std::vector<SourceStatus> sources;
+};
+
+[[nodiscard]] Result<LedgerStatus> read_status(const Ledger& ledger);
+
+}  // namespace pgtally
