@@ -5,11 +5,11 @@
 -- stages what is neither in the log nor on its way into it. Under the lock, so that no row is
 -- taken twice. What it found is in the log after the next batches.
 CREATE OR REPLACE FUNCTION pgtally.sweep_step(
-  source      integer,
+  target      integer,
   most        integer,
   OUT done    boolean,
   OUT scanned bigint,
-  OUT found   bigint)
+  OUT staged  bigint)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET row_security = off
@@ -27,26 +27,26 @@ AS $$
 DECLARE
   s      pgtally.source;
   sweep  pgtally.sweep;
-  cursor text[];
+  last   text[];
 BEGIN
   PERFORM pgtally.lock_ledger();
   PERFORM pgtally.open_batch();
-  SELECT * INTO s FROM pgtally.source WHERE source_id = source;
+  SELECT * INTO s FROM pgtally.source WHERE source_id = target;
   IF s.state <> 'active' OR s.mode NOT IN ('xid', 'poll') THEN
     RAISE EXCEPTION 'source % is not one that can be swept now (mode %, %)', s.name, s.mode, s.state
       USING ERRCODE = 'TLR06';
   END IF;
-  SELECT * INTO sweep FROM pgtally.sweep AS w WHERE w.source_id = source AND finished_at IS NULL;
+  SELECT * INTO sweep FROM pgtally.sweep AS w WHERE w.source_id = target AND finished_at IS NULL;
   IF sweep.sweep_id IS NULL THEN
-    INSERT INTO pgtally.sweep (source_id) VALUES (source) RETURNING * INTO sweep;
+    INSERT INTO pgtally.sweep (source_id) VALUES (target) RETURNING * INTO sweep;
   END IF;
 
-  EXECUTE format('SELECT * FROM pgtally.%I($1, $2)', 'sweep_' || source)
-    INTO scanned, found, cursor USING sweep.cursor_key, most;
+  EXECUTE format('SELECT * FROM pgtally.%I($1, $2)', 'sweep_' || target)
+    INTO scanned, staged, last USING sweep.cursor_key, most;
   done := scanned < most;
   UPDATE pgtally.sweep AS w
-     SET cursor_key = coalesce(cursor, w.cursor_key), scanned = w.scanned + sweep_step.scanned,
-         found = w.found + sweep_step.found, finished_at = CASE WHEN done THEN clock_timestamp() END
+     SET cursor_key = coalesce(last, w.cursor_key), scanned = w.scanned + sweep_step.scanned,
+         found = w.found + staged, finished_at = CASE WHEN done THEN clock_timestamp() END
    WHERE w.sweep_id = sweep.sweep_id;
 END $$;
 

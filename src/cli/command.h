@@ -36,6 +36,7 @@ struct Description {
   std::string usage = {};       // what follows the name; empty: made of the declared arguments
   std::string details = {};     // a few sentences; may be empty
   std::vector<Example> examples = {};
+  bool passes_on = false;  // what follows the name is for another program, options included
 };
 
 class Command {

@@ -30,6 +30,12 @@ Result<void> choose_database(const GlobalOptions& options, const Environment& en
     return reject("PGTALLY_DATABASE and PGTALLY_EMBEDDED are both set, and name two databases",
                   "Unset one of them, or choose with --database or --embedded.");
   }
+  if (globals.database || globals.embedded) return {};
+  globals.database = globals.file.database;
+  globals.embedded = globals.file.embedded;
+  if (globals.database && globals.embedded) {
+    return reject(*globals.config + " sets both database and embedded, which are two databases");
+  }
   return {};
 }
 
@@ -42,7 +48,7 @@ void declare(Options& options, GlobalOptions& into) {
                  "a private PostgreSQL in this directory instead; else $PGTALLY_EMBEDDED");
   options.option("--schema", "NAME", into.schema,
                  "the ledger's schema; else $PGTALLY_SCHEMA, else pgtally");
-  options.option("--config", "FILE", into.config, "settings and sources, as in pgtally.toml");
+  options.option("--config", "FILE", into.config, "settings, as in pgtally.toml; else $PGTALLY_CONFIG");
   options.flag("--json", into.json, "print facts and errors as JSON");
   options.flag("-q,--quiet", into.quiet, "no remarks, no progress bars");
   options.flag("-h,--help", into.help, "what a command does, with examples");
@@ -53,11 +59,15 @@ Result<Globals> resolve(const GlobalOptions& options, const Environment& environ
   Globals globals;
   globals.json = options.json;
   globals.quiet = options.quiet;
-  globals.config = options.config;
+  globals.config = options.config ? options.config : variable(environment, "PGTALLY_CONFIG");
+  if (globals.config) {
+    TRY(globals.file, read_config(*globals.config));
+  }
   TRY_VOID(choose_database(options, environment, globals));
   if (globals.embedded && globals.embedded->empty()) return reject("--embedded: no directory");
   globals.schema =
-      options.schema.value_or(variable(environment, "PGTALLY_SCHEMA").value_or(kDefaultSchema));
+      options.schema.value_or(variable(environment, "PGTALLY_SCHEMA")
+                                  .value_or(globals.file.schema.value_or(kDefaultSchema)));
   // PostgreSQL cuts longer names off without a word.
   constexpr std::size_t kMaxName = 63;
   if (globals.schema.empty() || globals.schema.size() > kMaxName ||

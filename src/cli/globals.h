@@ -7,6 +7,7 @@
 
 #include "cli/options.h"
 #include "pgtally/result.h"
+#include "service/settings.h"
 
 namespace pgtally::cli {
 
@@ -15,6 +16,7 @@ struct Globals {
   std::optional<std::string> embedded;  // a directory; never set together with `database`
   std::string schema;
   std::optional<std::string> config;
+  ConfigFile file;  // what `config` says
   bool json = false;
   bool quiet = false;
 };

@@ -16,6 +16,7 @@ Result<std::string> state_directory_of(const Context& context, const std::string
   if (const char* named = std::getenv("PGTALLY_STATE"); configured.empty() && named != nullptr) {
     configured = named;
   }
+  if (configured.empty()) configured = context.globals().file.state.value_or("");
   return state_directory(configured, context.globals().embedded.value_or(""));
 }
 

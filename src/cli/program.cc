@@ -47,6 +47,7 @@ struct Program::State {
   [[nodiscard]] Exit show_help(Stream& stream, const Node& node, Exit exit) const;
   [[nodiscard]] std::vector<std::string> names_after(const Node& node) const;
   [[nodiscard]] std::optional<Error> find_unknown(const Node& node) const;
+  void pass_on(std::vector<std::string>& arguments) const;
   [[nodiscard]] std::optional<Error> parse(std::vector<std::string> arguments);
   [[nodiscard]] std::optional<Error> find_fault(const Node& node,
                                                 const std::optional<Error>& parsing) const;
@@ -123,12 +124,27 @@ std::optional<Error> Program::State::find_unknown(const Node& node) const {
   return reject(what + quote, hint);
 }
 
+// Puts "--" behind a command that passes its arguments on, so that none of them is taken for ours.
+void Program::State::pass_on(std::vector<std::string>& arguments) const {
+  for (auto at = arguments.begin(); at != arguments.end(); ++at) {
+    const bool passes_on = std::ranges::any_of(nodes, [&](const auto& node) {
+      return node.second.name == *at && node.second.command &&
+             node.second.command->describe().passes_on;
+    });
+    if (!passes_on) continue;
+    const auto next = std::next(at);
+    if (next != arguments.end() && *next != "--help" && *next != "-h") arguments.insert(next, "--");
+    return;
+  }
+}
+
 // Fills in what was given. What is left to say afterwards is for find_fault().
 std::optional<Error> Program::State::parse(std::vector<std::string> arguments) {
   if (!arguments.empty() && arguments.front() == "help") {
     arguments.erase(arguments.begin());
     arguments.emplace_back("--help");
   }
+  pass_on(arguments);
   auto safe = armoured(std::move(arguments));
   const std::string last = safe.empty() ? "" : safe.back();
   std::ranges::reverse(safe);

@@ -27,7 +27,8 @@ constexpr const char* kTypeParts = R"sql(
   )
 )sql";
 
-Result<std::uint32_t> find_table(pg::Connection& connection, const std::string& table) {
+// Under the search_path that the user's session came with: Ledger::open() put another in its place.
+Result<std::uint32_t> look_up(pg::Connection& connection, const std::string& table) {
   std::vector<std::string> spellings{table};
   const std::size_t dot = table.find('.');
   if (auto whole = pg::quote_identifier(table); whole.ok()) spellings.push_back(*whole);
@@ -36,7 +37,7 @@ Result<std::uint32_t> find_table(pg::Connection& connection, const std::string& 
     if (parts.ok()) spellings.push_back(*parts);
   }
   for (const std::string& spelling : spellings) {
-    auto rows = connection.query("SELECT to_regclass($1)::oid", pg::Params().text(spelling));
+    auto rows = connection.query("SELECT pg_catalog.to_regclass($1)::pg_catalog.oid", pg::Params().text(spelling));
     // A name that SQL cannot read at all is an error of its own; the quoted spelling comes next.
     if (!rows.ok() && connection.last_sqlstate() != "42602" && connection.last_sqlstate() != "42601") {
       return std::move(rows).error();
@@ -45,6 +46,14 @@ Result<std::uint32_t> find_table(pg::Connection& connection, const std::string& 
   }
   return reject("there is no table " + quoted(table),
                 "Write it as SQL does, with its schema: public.payment, or '\"Order Lines\"'.");
+}
+
+Result<std::uint32_t> find_table(pg::Connection& connection, const std::string& table) {
+  TRY_VOID(connection.execute("SELECT set_config('search_path', coalesce(current_setting("
+                              "'pgtally.user_search_path', true), 'pg_catalog'), false)"));
+  auto found = look_up(connection, table);
+  TRY_VOID(connection.execute("SET search_path = pg_catalog"));
+  return found;
 }
 
 Result<std::vector<TableColumn>> read_columns(pg::Connection& connection, std::uint32_t oid) {
@@ -127,7 +136,8 @@ Result<TableShape> describe_table(pg::Connection& connection, const std::string&
     SELECT n.nspname::text, c.relname::text, c.relkind::text, c.relpersistence::text,
            coalesce(s.n_tup_upd, 0), coalesce(s.n_tup_del, 0),
            ARRAY(SELECT pg_get_constraintdef(k.oid) FROM pg_constraint AS k
-                  WHERE k.conrelid = c.oid AND k.contype = 'c' ORDER BY k.oid)
+                  WHERE k.conrelid = c.oid AND k.contype = 'c' ORDER BY k.oid),
+           quote_ident(n.nspname) || '.' || quote_ident(c.relname)
       FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
       LEFT JOIN pg_stat_user_tables AS s ON s.relid = c.oid
      WHERE c.oid = $1::oid)sql",
@@ -140,7 +150,7 @@ Result<TableShape> describe_table(pg::Connection& connection, const std::string&
   TRY(shape.updates, rows.get<std::int64_t>(0, 4));
   TRY(shape.deletes, rows.get<std::int64_t>(0, 5));
   TRY(shape.checks, rows.get<std::vector<std::string>>(0, 6));
-  TRY(shape.qualified, pg::quote_qualified(shape.schema, shape.name));
+  TRY(shape.qualified, rows.get<std::string>(0, 7));
   shape.kind = kind[0];
   shape.persistence = persistence[0];
   TRY(shape.columns, read_columns(connection, shape.oid));

@@ -17,6 +17,8 @@ constexpr const char* kSession = R"sql(
   SET lc_monetary = 'C';
   SET lc_numeric = 'C';
   SET quote_all_identifiers = off;
+  SELECT set_config('pgtally.user_search_path', current_setting('search_path'), false)
+   WHERE current_setting('pgtally.user_search_path', true) IS NULL;
   SET search_path = pg_catalog;
   SET row_security = off;
   SET jit = off;

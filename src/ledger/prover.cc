@@ -89,7 +89,9 @@ Result<std::vector<LeafIndex>> find_entries(const Ledger& ledger, const SourceIn
   if (rows.empty()) {
     return reject(fmt::format("no entry of source {} has the key {}", source.name,
                               fmt::join(values, ", ")),
-                  "If the row was only just written, let it be recorded first: pgtally run --once");
+                  "If the row was only just written, let it be recorded first: pgtally run --once\n"
+                  "If its key is older than its neighbours', look for it: pgtally sweep " +
+                      source.name);
   }
   std::vector<LeafIndex> ids;
   for (std::size_t r = 0; r < rows.size(); ++r) {

@@ -29,7 +29,7 @@ Result<SweepProgress> sweep_window(const Ledger& ledger, std::int32_t source_id)
   TRY(auto transaction, pg::Transaction::begin(ledger.connection()));
   TRY_VOID(ledger.execute("SELECT pgtally.lock_ledger()"));
   TRY(const auto rows,
-      ledger.query("SELECT done, scanned, found FROM pgtally.sweep_step($1::int4, $2::int4)",
+      ledger.query("SELECT done, scanned, staged FROM pgtally.sweep_step($1::int4, $2::int4)",
                    pg::Params().int4(source_id).int4(kSweepWindow)));
   SweepProgress progress;
   TRY(progress.done, rows.get<bool>(0, 0));

@@ -73,10 +73,14 @@ class Session {
       const bool due = target.first || (target.finds_new_rows && interval > 0 &&
                                         target.age_seconds >= interval);
       if (!due) continue;
-      TRY(const SweepProgress progress, sweep_window(ledger_, target.source_id));
-      if (progress.done) {
-        log(LogLevel::kInfo, "swept", {{"source", target.name}});
+      const auto progress = sweep_window(ledger_, target.source_id);
+      if (!progress.ok() && progress.error().code == ErrorCode::kRetry) return progress.error();
+      if (!progress.ok()) {
+        // One source's trouble (a dropped table, a revoked right) holds up no other.
+        log(LogLevel::kWarning, "sweeping " + target.name + " failed", progress.error());
+        continue;
       }
+      if (progress->done) log(LogLevel::kInfo, "swept", {{"source", target.name}});
       return true;
     }
     next_sweep_check_ = now() + options_.settings.interval;
@@ -160,13 +164,14 @@ Result<OnceReport> run_once(pg::Connection& connection, const RunnerOptions& opt
     }
     TRY(const CycleReport step, cycle.run_once(ledger, road));
     report.rows += step.rows;
+    if (step.checkpoint) report.checkpoint = step.checkpoint;
     if (progress) progress(report.rows, std::max(total, report.rows));
     if (!sweeping && !step.may_have_more) break;
   }
   TRY(CycleReport last, cycle.run_once(ledger, road, true));
   report.rows += last.rows;
   report.head = std::move(last.head);
-  report.checkpoint = std::move(last.checkpoint);
+  if (last.checkpoint) report.checkpoint = std::move(last.checkpoint);
   return report;
 }
 

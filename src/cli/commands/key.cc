@@ -3,9 +3,8 @@
 #include <algorithm>
 
 #include "cli/commands/list.h"
-#include "cli/context.h"
 #include "cli/json.h"
-#include "cli/ledger_key.h"
+#include "cli/ledger_session.h"
 #include "cli/program.h"
 #include "crypto/ed25519.h"
 #include "format/key_file.h"
@@ -101,7 +100,10 @@ class KeyShow : public Command {
 
  private:
   Result<std::string> vkey_to_show(Context& context) const {
-    if (!file_) return ledger_vkey(context);
+    if (!file_) {
+      TRY(const Ledger ledger, open_ledger(context));
+      return ledger.vkey();
+    }
     TRY(const SigningKey key, read_key_file(*file_));
     return key.verifier().text();
   }

@@ -4,15 +4,20 @@
 
 // clang-format off
 #define PGTALLY_COMMANDS(COMMAND) \
+  COMMAND(demo)                   \
   COMMAND(init)                   \
   COMMAND(source)                 \
   COMMAND(run)                    \
+  COMMAND(append)                 \
+  COMMAND(sweep)                  \
   COMMAND(status)                 \
   COMMAND(checkpoint)             \
   COMMAND(prove)                  \
   COMMAND(verify)                 \
+  COMMAND(rebuild)                \
   COMMAND(tree)                   \
-  COMMAND(key)
+  COMMAND(key)                    \
+  COMMAND(psql)
 // clang-format on
 
 namespace pgtally::cli {

@@ -61,10 +61,7 @@ class Run : public Command {
  private:
   // The configuration file first, the command line over it.
   Result<void> take_settings(const Context& context, ServiceSettings& settings) const {
-    if (context.globals().config) {
-      TRY(const ConfigFile config, read_config(*context.globals().config));
-      settings = config.service;
-    }
+    settings = context.globals().file.service;
     if (!interval_.empty()) {
       TRY(settings.interval, parse_duration(interval_));
     }
