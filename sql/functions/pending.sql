@@ -5,8 +5,9 @@
 -- While a round is open its snapshot is held; otherwise the round would end at `upto`, by default
 -- the snapshot of this call. Each feed keeps its own order. Feeds are merged like sorted lists by
 -- the time that their rows claim: the running maximum within the feed, so that its order survives,
--- capped at now. Rows that claim no time come when the last batch ended. Feeds that have something
--- share max_rows evenly, so none waits behind another's backlog.
+-- capped at now. A row that claims none, or an infinite one, comes with the row before it; the first
+-- of a feed, when the last batch ended. Feeds that have something share max_rows evenly, so none
+-- waits behind another's backlog.
 CREATE OR REPLACE FUNCTION pgtally.pending(
   max_rows  integer,
   upto      pg_snapshot DEFAULT NULL,
@@ -56,10 +57,11 @@ BEGIN
         SELECT feed, source_id, definition, operation, key, source_position, source_time, content,
                data, xid, staged_id, cursor_key
           FROM (
-            SELECT *, max(least(CASE WHEN isfinite(source_time) THEN source_time END, now()))
+            SELECT *, max(CASE WHEN isfinite(source_time) THEN least(source_time, now())
+                               WHEN place = 1 THEN $3 END)
                         OVER (PARTITION BY feed ORDER BY place) AS claimed
               FROM (%s) AS rows) AS timed
-         ORDER BY coalesce(claimed, $3), feed, place
+         ORDER BY claimed, feed, place
          LIMIT $4 $merge$,
         string_agg(format(
           'SELECT * FROM pgtally.%I($1, $2) WITH ORDINALITY AS f(feed, source_id, definition,'
@@ -78,5 +80,5 @@ CREATE OR REPLACE FUNCTION pgtally.feeds() RETURNS text[]
 LANGUAGE sql STABLE
 RETURN ARRAY(
   SELECT format('feed_%s', source_id) FROM pgtally.source
-   WHERE state = 'active' AND (mode = 'xid' OR mode = 'poll' AND int8_key) ORDER BY source_id)
+   WHERE state = 'active' AND has_feed ORDER BY source_id)
   || ARRAY['staged'];

@@ -29,7 +29,7 @@ CREATE TABLE pgtally.source (
   blind      boolean NOT NULL,
   keep_data  boolean NOT NULL DEFAULT false,
   writer     name,                   -- mode append: members of this role may insert directly
-  int8_key   boolean NOT NULL DEFAULT false,  -- mode poll: one integer key, so holes can be tracked
+  has_feed   boolean NOT NULL DEFAULT false,  -- feed_N finds its rows, not only sweeps
   created_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 

@@ -48,15 +48,16 @@ Result<std::string> prove_under(const Ledger& ledger, LeafIndex id,
   ProofExtra extra;
   TRY(extra.entry, read_entry(ledger, id));
   TRY(const Entry entry, decode_entry(extra.entry));
-  TRY(const SourceInfo source, find_source(ledger, entry.source));
+  if (with_row && !has_key(entry.operation)) {
+    return reject(fmt::format("entry {} is about no row ({})", id.value, name_of(entry.operation)),
+                  "Leave --row out.");
+  }
+  SourceInfo source;  // stays empty for the ledger's own entries, which no source of rows made
   if (has_key(entry.operation)) {
+    TRY(source, find_source(ledger, entry.source));
     TRY(extra.salt, read_salt(ledger, source, id, with_row));
   }
   if (with_row) {
-    if (!has_key(entry.operation)) {
-      return reject(fmt::format("entry {} is about no row ({})", id.value, name_of(entry.operation)),
-                    "Leave --row out.");
-    }
     TRY(const auto document, read_definition_document(ledger, source.id, entry.definition));
     extra.definition = document;
     TRY(extra.define,

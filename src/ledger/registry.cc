@@ -4,7 +4,7 @@
 
 #include "base/encoding.h"
 #include "ledger/source_plan.h"
-#include "ledger/source_sql.h"
+#include "ledger/source_text.h"
 #include "pgtally/key.h"
 #include "postgres/quote.h"
 #include "postgres/transaction.h"
@@ -37,7 +37,7 @@ Result<SourceInfo> source_at(const pg::Rows& rows, std::size_t r) {
 constexpr const char* kSourceRows = R"sql(
   SELECT s.source_id, s.name, s.mode,
          CASE WHEN s.state = 'active' AND w.last IS NULL
-                   AND (s.mode = 'xid' OR s.mode = 'poll' AND NOT s.int8_key)
+                   AND (s.mode = 'xid' OR s.mode = 'poll' AND NOT s.has_feed)
               THEN 'loading' ELSE s.state END,
          s.definition, s.blind, coalesce(h.next_ordinals[s.source_id + 1], 0),
          (SELECT coalesce(sum((SELECT count(*) FROM unnest(o.ranges))), 0)::bigint
@@ -67,6 +67,15 @@ Result<void> add_last_keys(const Ledger& ledger, std::vector<SourceInfo>& source
   return {};
 }
 
+// The functions that CaptureMode::functions() made, whichever there are.
+std::string drop_statements(const std::string& schema, std::int32_t source_id) {
+  return fmt::format(
+      "DROP FUNCTION IF EXISTS {0}.feed_{1}(integer, {0}.round);\n"
+      "DROP FUNCTION IF EXISTS {0}.waiting_{1}(integer, {0}.round);\n"
+      "DROP FUNCTION IF EXISTS {0}.sweep_{1}(text[], integer);\n",
+      schema, source_id);
+}
+
 }  // namespace
 
 Result<std::string> add_script(const Ledger& ledger, const SourcePlan& plan) {
@@ -79,33 +88,26 @@ Result<std::string> add_script(const Ledger& ledger, const SourcePlan& plan) {
   if (!plan.writer.empty()) {
     TRY(writer, pg::quote_literal(plan.writer));
   }
-  const bool integer_key =
-      definition.mode == "poll" && has_integer_key(definition, *plan.table);
+  SourceText text;
+  if (plan.table) {
+    TRY(text, source_text(ledger.schema(), id, definition, *plan.table));
+  }
   std::string script = fmt::format(
       fmt::runtime(ledger.sql(R"sql(-- Source {name}.
 SELECT pgtally.lock_ledger();
-INSERT INTO pgtally.source (source_id, name, mode, blind, keep_data, writer, int8_key)
-VALUES ({id}, {name}, {mode}, {blind}, {keep_data}, {writer}, {integer_key});
+INSERT INTO pgtally.source (source_id, name, mode, blind, keep_data, writer, has_feed)
+VALUES ({id}, {name}, {mode}, {blind}, {keep_data}, {writer}, {finds_rows});
 SELECT pgtally.define({id}, 0, {document});
 )sql")),
       fmt::arg("id", id), fmt::arg("name", name), fmt::arg("mode", mode),
       fmt::arg("blind", definition.blind), fmt::arg("keep_data", plan.keep_data),
-      fmt::arg("writer", writer), fmt::arg("integer_key", integer_key),
+      fmt::arg("writer", writer), fmt::arg("finds_rows", plan.finds_rows),
       fmt::arg("document", bytea_literal(as_bytes(document))));
   if (definition.blind) {
     script += fmt::format("INSERT INTO {}.secret (source_id, secret) VALUES ({}, {});\n",
                           ledger.schema(), id, kRandomSecret);
   }
-  if (definition.mode == "xid") {
-    script += fmt::format(
-        "INSERT INTO {}.capture (feed, baseline, baseline_self)\n"
-        "VALUES ({}, pg_current_snapshot(), pg_current_xact_id());\n",
-        ledger.schema(), id);
-  }
-  if (plan.table) {
-    TRY(const auto functions, source_sql(ledger.schema(), id, definition, *plan.table));
-    script += functions;
-  }
+  if (plan.mode != nullptr) script += plan.mode->begin(text) + plan.mode->functions(text);
   return script + fmt::format("REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA {} FROM PUBLIC;\n",
                               ledger.schema());
 }
@@ -189,9 +191,20 @@ Result<std::vector<std::string>> check_source(const Ledger& ledger, const Source
 }
 
 std::string pause_script(const Ledger& ledger, const SourceInfo& source, bool paused) {
-  return fmt::format(
-      "SELECT {0}.lock_ledger();\nUPDATE {0}.source SET state = '{1}' WHERE source_id = {2};\n",
-      ledger.schema(), paused ? "paused" : "active", source.id);
+  std::string script = fmt::format("SELECT {0}.lock_ledger();\n", ledger.schema());
+  if (!paused && source.mode == "xid") {
+    // Rounds went by without this source. It begins anew, as if it had just been added: what is there
+    // now is left to a first sweep, which knows what is in the log already.
+    script += fmt::format(
+        "INSERT INTO {0}.capture (feed, baseline, baseline_self)\n"
+        "SELECT source_id, pg_current_snapshot(), pg_current_xact_id() FROM {0}.source\n"
+        " WHERE source_id = {1} AND state = 'paused';\n"
+        "DELETE FROM {0}.sweep WHERE source_id = {1}\n"
+        "   AND EXISTS (SELECT FROM {0}.source WHERE source_id = {1} AND state = 'paused');\n",
+        ledger.schema(), source.id);
+  }
+  return script + fmt::format("UPDATE {0}.source SET state = '{1}' WHERE source_id = {2};\n",
+                              ledger.schema(), paused ? "paused" : "active", source.id);
 }
 
 std::string remove_script(const Ledger& ledger, const SourceInfo& source) {

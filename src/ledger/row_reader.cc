@@ -7,7 +7,7 @@
 #include "base/encoding.h"
 #include "crypto/sha256.h"
 #include "format/blinding.h"
-#include "ledger/source_sql.h"
+#include "ledger/source_text.h"
 #include "pgtally/content.h"
 #include "pgtally/key.h"
 

@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "base/encoding.h"
-#include "ledger/source_sql.h"
 #include "ledger/sql_text.h"
 #include "pgtally/entry.h"
 
@@ -18,13 +17,6 @@ bool contains(const std::vector<std::string>& list, const std::string& name) {
 
 std::string joined(const std::vector<std::string>& names) {
   return fmt::format("{}", fmt::join(names, ", "));
-}
-
-bool contains_index(const TableShape& table, const std::vector<std::string>& leading) {
-  return std::any_of(table.index_columns.begin(), table.index_columns.end(), [&](const auto& index) {
-    return index.size() >= leading.size() &&
-           std::equal(leading.begin(), leading.end(), index.begin());
-  });
 }
 
 Result<const TableColumn*> require_column(const TableShape& table, const std::string& name) {
@@ -51,51 +43,24 @@ Result<void> check_relation(const TableShape& table) {
   return {};
 }
 
-// What mode xid needs, or the SQL that would provide it.
-std::vector<std::string> missing_for_xid(const TableShape& table,
-                                         const std::vector<std::string>& key) {
-  std::vector<std::string> missing;
-  const TableColumn* xid = table.column("xid");
-  if (xid == nullptr || xid->type != "xid8" || !xid->not_null ||
-      xid->default_expression != "pg_current_xact_id()") {
-    missing.push_back("ALTER TABLE " + table.qualified +
-                      " ADD COLUMN xid xid8 NOT NULL DEFAULT pg_current_xact_id();");
-  }
-  if (!contains(table.checks, "CHECK ((xid = pg_current_xact_id())) NOT VALID") &&
-      !contains(table.checks, "CHECK ((xid = pg_current_xact_id()))")) {
-    missing.push_back("ALTER TABLE " + table.qualified +
-                      " ADD CONSTRAINT xid_is_the_writers_own"
-                      " CHECK (xid = pg_current_xact_id()) NOT VALID;");
-  }
-  std::vector<std::string> wanted{"xid"};
-  wanted.insert(wanted.end(), key.begin(), key.end());
-  if (!contains_index(table, wanted)) {
-    std::string columns;
-    for (const std::string& name : wanted) columns += (columns.empty() ? "\"" : ", \"") + name + "\"";
-    missing.push_back("CREATE INDEX ON " + table.qualified + " (" + columns + ");");
-  }
-  return missing;
-}
-
-Result<void> choose_mode(const TableShape& table, const SourceRequest& request, SourcePlan& plan) {
-  const std::vector<std::string> missing = missing_for_xid(table, request.key);
-  if (request.mode.empty()) {
-    plan.definition.mode = missing.empty() ? "xid" : "poll";
-    plan.why = missing.empty() ? "the table has an xid column that nobody can forge"
-                               : "the table is read as it is, and nothing about it is changed";
-  } else if (request.mode == "xid") {
+Result<void> choose_mode(CaptureModes modes, const TableShape& table, const SourceRequest& request,
+                         SourcePlan& plan) {
+  std::string names;
+  for (const CaptureMode* mode : modes) {
+    names += (names.empty() ? "" : ", ") + std::string(mode->name());
+    if (!request.mode.empty() && request.mode != mode->name()) continue;
+    const std::vector<std::string> missing = mode->missing(table, request.key);
+    if (!missing.empty() && request.mode.empty()) continue;
     if (!missing.empty()) {
-      return reject("mode xid needs more than " + table.qualified + " has", "Run this first:\n" + fmt::format("{}", fmt::join(missing, "\n")));
+      return reject("mode " + request.mode + " needs more than " + table.qualified + " has",
+                    "Run this first:\n" + fmt::format("{}", fmt::join(missing, "\n")));
     }
-    plan.definition.mode = "xid";
-    plan.why = "as asked for";
-  } else if (request.mode == "poll") {
-    plan.definition.mode = "poll";
-    plan.why = "as asked for";
-  } else {
-    return reject("there is no capture mode " + quoted(request.mode), "The modes are xid and poll.");
+    plan.mode = mode;
+    plan.definition.mode = mode->name();
+    plan.why = request.mode.empty() ? mode->why() : "as asked for";
+    return {};
   }
-  return {};
+  return reject("there is no capture mode " + quoted(request.mode), "The modes are: " + names);
 }
 
 Result<void> choose_columns(const TableShape& table, const SourceRequest& request,
@@ -127,7 +92,7 @@ Result<void> choose_columns(const TableShape& table, const SourceRequest& reques
   for (const TableColumn& column : table.columns) {
     const bool asked_for = request.columns.empty() || contains(request.columns, column.name);
     const bool kept_out = contains(request.exclude, column.name);
-    const bool bookkeeping = definition.mode == "xid" && column.name == "xid";
+    const bool bookkeeping = column.name == plan.mode->own_column();
     if (definition.content == ContentKind::kColumn || column.generated || bookkeeping ||
         !asked_for || kept_out) {
       if (column.name != request.hash_column) plan.not_covered.push_back(column.name);
@@ -153,7 +118,7 @@ void add_warnings(const TableShape& table, SourcePlan& plan) {
         "is first read, and not what becomes of it",
         table.updates, table.deletes, plan.definition.mode));
   }
-  if (plan.definition.mode == "poll" && !has_integer_key(plan.definition, table)) {
+  if (!plan.finds_rows) {
     plan.warnings.push_back(
         "without a single integer key new rows are found by sweeps over the whole table");
   }
@@ -191,7 +156,8 @@ Result<SourcePlan> plan_append_source(const Ledger& ledger, const SourceRequest&
   return plan;
 }
 
-Result<SourcePlan> plan_table_source(const Ledger& ledger, const SourceRequest& request) {
+Result<SourcePlan> plan_table_source(const Ledger& ledger, CaptureModes modes,
+                                     const SourceRequest& request) {
   if (request.table.empty() || request.key.empty()) {
     return reject("a source needs a table and the columns of its key",
                   "For example: pgtally source add payment --table public.payment --key id\n"
@@ -207,7 +173,7 @@ Result<SourcePlan> plan_table_source(const Ledger& ledger, const SourceRequest& 
   TRY_VOID(check_key(table, request.key));
   plan.definition.relation = table.qualified;
   plan.definition.key = request.key;
-  TRY_VOID(choose_mode(table, request, plan));
+  TRY_VOID(choose_mode(modes, table, request, plan));
   TRY_VOID(choose_columns(table, request, plan));
   if (!request.time.empty()) {
     TRY(const TableColumn* column, require_column(table, request.time));
@@ -220,6 +186,8 @@ Result<SourcePlan> plan_table_source(const Ledger& ledger, const SourceRequest& 
   std::vector<std::string> covered;
   for (const ColumnDefinition& column : plan.definition.columns) covered.push_back(column.name);
   TRY(plan.definition.types, used_types(ledger.connection(), table.oid, covered));
+  TRY(const SourceText text, source_text(ledger.schema(), 0, plan.definition, table));
+  plan.finds_rows = plan.mode->finds_rows(text);
   add_warnings(table, plan);
   return plan;
 }
@@ -253,7 +221,8 @@ Result<void> check_key(const TableShape& table, const std::vector<std::string>& 
                               : "Keys that this table has: " + known);
 }
 
-Result<SourcePlan> plan_source(const Ledger& ledger, const SourceRequest& request) {
+Result<SourcePlan> plan_source(const Ledger& ledger, CaptureModes modes,
+                               const SourceRequest& request) {
   if (!is_source_name(request.name)) {
     return reject(quoted(request.name) + " cannot be the name of a source",
                   "Use 1 to 63 of a-z, 0-9, '.', '_' and '-', beginning with a letter or digit.");
@@ -265,7 +234,7 @@ Result<SourcePlan> plan_source(const Ledger& ledger, const SourceRequest& reques
                   "A name is never used again, because entries name their source for ever.");
   }
   TRY(SourcePlan plan, request.append ? plan_append_source(ledger, request)
-                                      : plan_table_source(ledger, request));
+                                      : plan_table_source(ledger, modes, request));
   plan.definition.source = request.name;
   plan.definition.blind = request.blind;
   TRY(const auto version, ledger.query("SELECT current_setting('server_version')"));

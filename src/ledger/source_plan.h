@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "ledger/capture_mode.h"
 #include "ledger/catalog.h"
 #include "ledger/ledger.h"
 #include "pgtally/definition.h"
@@ -19,7 +20,7 @@ struct SourceRequest {
   std::string name;
   std::string table;
   std::vector<std::string> key;
-  std::string mode;                 // "xid" or "poll"
+  std::string mode;
   std::string time;                 // column that source_time comes from
   std::string hash_column;
   std::vector<std::string> columns;  // cover only these
@@ -33,7 +34,9 @@ struct SourceRequest {
 // What adding the source would do.
 struct SourcePlan {
   SourceDefinition definition;
-  std::optional<TableShape> table;  // nothing for an append source
+  std::optional<TableShape> table;    // nothing for an append source
+  const CaptureMode* mode = nullptr;  // null for an append source
+  bool finds_rows = true;             // or they are found only by sweeps
   std::string why;                  // why this mode
   std::vector<std::string> warnings;
   std::vector<std::string> not_covered;  // columns whose change would not show
@@ -41,7 +44,8 @@ struct SourcePlan {
   bool keep_data = false;
 };
 
-[[nodiscard]] Result<SourcePlan> plan_source(const Ledger& ledger, const SourceRequest& request);
+[[nodiscard]] Result<SourcePlan> plan_source(const Ledger& ledger, CaptureModes modes,
+                                             const SourceRequest& request);
 
 // That the key names a row for ever: its columns exist, are not null, and are unique together.
 [[nodiscard]] Result<void> check_key(const TableShape& table, const std::vector<std::string>& key);

@@ -6,7 +6,7 @@ namespace pgtally {
 
 Result<std::vector<SweepTarget>> sweep_targets(const Ledger& ledger) {
   TRY(const auto rows, ledger.query(R"sql(
-    SELECT s.source_id, s.name, w.last IS NULL AND NOT s.int8_key, s.mode = 'poll' AND NOT s.int8_key,
+    SELECT s.source_id, s.name, w.last IS NULL AND (s.mode = 'xid' OR NOT s.has_feed), NOT s.has_feed,
            coalesce(extract(epoch FROM clock_timestamp() - w.last), 'infinity')::float8
       FROM pgtally.source AS s
       LEFT JOIN LATERAL (SELECT max(finished_at) AS last FROM pgtally.sweep AS w

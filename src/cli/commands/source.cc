@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "capture/modes.h"
 #include "cli/commands/list.h"
 #include "cli/json.h"
 #include "cli/ledger_session.h"
@@ -73,7 +74,7 @@ class SourceAdd : public Command {
     request_.exclude = split_columns(exclude_);
     request_.blind = !no_blind_;
     TRY(const Ledger ledger, open_ledger(context));
-    TRY(const SourcePlan plan, plan_source(ledger, request_));
+    TRY(const SourcePlan plan, plan_source(ledger, capture_modes(), request_));
     if (print_sql_) {
       TRY(const auto script, add_script(ledger, plan));
       print_script(context, script);

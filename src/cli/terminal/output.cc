@@ -65,7 +65,9 @@ void Stream::flush() {
 }
 
 void Output::remark(std::string_view text) {
-  if (!quiet_) err_.line(text);
+  if (quiet_) return;
+  out_.flush();  // so that both keep their order where they end up in one place
+  err_.line(text);
 }
 
 Result<void> Output::finish() {

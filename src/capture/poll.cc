@@ -1,0 +1,98 @@
+// Mode poll: the table is read as it is. With one integer key, rows above the highest key taken so
+// far, and those that fill a hole below it (sql/functions/holes.sql). Any other key has no order in
+// which rows come, so their rows are found by sweeps.
+
+#include <fmt/format.h>
+
+#include "capture/modes.h"
+#include "capture/sweep.h"
+
+namespace pgtally {
+namespace {
+
+std::string poll_feed(const SourceText& p) {
+  return plpgsql_function(
+      fmt::format("{0}.feed_{1}(max_rows integer, r {0}.round)", p.schema, p.id),
+      "SETOF " + p.schema + ".pending_row", "STABLE",
+      fmt::format(R"sql(
+DECLARE
+  high bigint := ({s}.progress_of({id})).high;
+BEGIN
+  RETURN QUERY
+  SELECT {out}
+    FROM (
+      (SELECT w.* FROM {s}.hole AS h CROSS JOIN LATERAL unnest(h.ranges) AS skipped
+        CROSS JOIN LATERAL (
+          SELECT {columns}
+            FROM {table}
+           WHERE {key} >= coalesce(lower(skipped), -9223372036854775808) AND {key} < upper(skipped)
+           ORDER BY {key} LIMIT max_rows) AS w
+        WHERE h.source_id = {id} AND {s}.is_probed(h.barrier_id)
+        ORDER BY w.k1 LIMIT max_rows)
+      UNION ALL
+      (SELECT {columns}
+        FROM {table} WHERE high IS NULL OR {key} > high
+        ORDER BY {key} LIMIT max_rows)
+    ) AS w
+   ORDER BY w.k1 LIMIT max_rows;
+END )sql",
+                  fmt::arg("s", p.schema), fmt::arg("id", p.id),
+                  fmt::arg("out", p.pending_columns("w.t1", "NULL::xid8", "NULL::text[]")),
+                  fmt::arg("columns", p.columns), fmt::arg("table", p.table),
+                  fmt::arg("key", p.first_key)));
+}
+
+std::string poll_waiting(const SourceText& p) {
+  return plpgsql_function(fmt::format("{0}.waiting_{1}(most integer, r {0}.round)", p.schema, p.id),
+                  "TABLE (waiting_rows bigint, oldest timestamptz)", "STABLE",
+                  fmt::format(R"sql(
+DECLARE
+  high bigint := ({s}.progress_of({id})).high;
+BEGIN
+  RETURN QUERY
+  SELECT count(*), min(w.tm)
+    FROM (SELECT {time} AS tm FROM {table} WHERE high IS NULL OR {key} > high LIMIT most) AS w;
+END )sql",
+                              fmt::arg("s", p.schema), fmt::arg("id", p.id), fmt::arg("time", p.time),
+                              fmt::arg("table", p.table), fmt::arg("key", p.first_key)));
+}
+
+class PollMode : public CaptureMode {
+ public:
+  std::string_view name() const override { return "poll"; }
+  std::string_view why() const override {
+    return "the table is read as it is, and nothing about it is changed";
+  }
+  std::string_view own_column() const override { return ""; }
+  bool finds_rows(const SourceText& source) const override { return source.integer_key; }
+
+  std::vector<std::string> missing(const TableShape&, const std::vector<std::string>&) const override {
+    return {};
+  }
+
+  std::string functions(const SourceText& source) const override {
+    if (!source.integer_key) return sweep_function(source, "''", "true");
+    return poll_feed(source) + poll_waiting(source) +
+           sweep_function(source, "w.t1", rows_of_sweeps(source));
+  }
+
+  // Nothing is taken yet, and everything is above nothing.
+  std::string begin(const SourceText&) const override { return ""; }
+
+ private:
+  // Below the highest key, and not in a hole that is still looked into.
+  static std::string rows_of_sweeps(const SourceText& source) {
+    return fmt::format("w.k1 <= progress.high AND NOT EXISTS (SELECT FROM {}.hole AS h\n"
+                       "            WHERE h.source_id = {} AND h.ranges @> w.k1::bigint)",
+                       source.schema, source.id);
+  }
+};
+
+}  // namespace
+
+const CaptureMode& poll_mode() {
+  static const PollMode mode;
+  return mode;
+}
+
+}  // namespace pgtally

@@ -1,0 +1,200 @@
+#include "ledger/source_text.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/encoding.h"
+#include "postgres/quote.h"
+
+namespace pgtally {
+namespace {
+
+// The texts of these types are never long enough to make a key longer than an entry can hold.
+bool is_short_type(const std::string& type) {
+  static const std::vector<std::string> types{
+      "smallint", "integer", "bigint", "uuid", "date", "boolean", "real", "double precision",
+      "timestamp with time zone", "timestamp without time zone", "inet", "cidr", "macaddr"};
+  return std::find(types.begin(), types.end(), type) != types.end();
+}
+
+// The text that a type's output function gives. For text that is the value itself.
+std::string output_text(const std::string& expression, const std::string& type) {
+  return type == "text" ? expression : fmt::format("format('%s', {})", expression);
+}
+
+std::string list(std::size_t count, const std::string& form, const std::string& separator = ", ") {
+  std::string out;
+  for (std::size_t i = 1; i <= count; ++i) {
+    if (i > 1) out += separator;
+    out += fmt::format(fmt::runtime(form), fmt::arg("n", i));
+  }
+  return out;
+}
+
+std::string key_expression(const std::string& schema, const SourceDefinition& definition,
+                           const TableShape& shape) {
+  const std::size_t n = definition.key.size();
+  std::string whole = list(n, "int2send(octet_length(w.b{n})::int2) || w.b{n}", " || ");
+  const bool is_short = n <= 8 && std::all_of(definition.key.begin(), definition.key.end(),
+                                              [&](const std::string& name) {
+                                                return is_short_type(shape.column(name)->type);
+                                              });
+  if (is_short) return whole;
+  return fmt::format(
+      "CASE WHEN {} > 1024 OR greatest({}) > 1022 THEN {}.long_key(ARRAY[{}]) ELSE {} END",
+      list(n, "octet_length(w.b{n}) + 2", " + "), list(n, "octet_length(w.b{n})"), schema,
+      list(n, "w.b{n}"), whole);
+}
+
+// The preimage of row/v1 under sha256(), by ascending bytes of the columns' names.
+std::string row_expression(const SourceDefinition& definition) {
+  std::vector<std::size_t> places(definition.columns.size());
+  for (std::size_t i = 0; i < places.size(); ++i) places[i] = i;
+  std::sort(places.begin(), places.end(), [&](std::size_t a, std::size_t b) {
+    return definition.columns[a].name < definition.columns[b].name;
+  });
+  std::string out = "sha256('pgtally/row/v1'::bytea || '\\x00'::bytea";
+  for (const std::size_t place : places) {
+    const std::string& name = definition.columns[place].name;
+    Bytes prefix{static_cast<std::uint8_t>(name.size())};
+    prefix.insert(prefix.end(), name.begin(), name.end());
+    out += fmt::format(
+        "\n           || CASE WHEN w.v{0} IS NULL THEN ''::bytea ELSE '\\x{1}'::bytea"
+        " || int4send(octet_length(w.v{0})) || w.v{0} END",
+        place + 1, to_hex(prefix));
+  }
+  return out + ")";
+}
+
+}  // namespace
+
+std::string SourceText::each_key(const std::string& form, const std::string& separator) const {
+  return list(keys, form, separator);
+}
+
+std::string SourceText::cursor_variables() const {
+  std::string out;
+  for (std::size_t i = 0; i < keys; ++i) {
+    out += fmt::format("  cursor_{} {};\n", i + 1, cast_types[i]);
+  }
+  return out;
+}
+
+std::string SourceText::cursor_from(const std::string& array) const {
+  std::string out;
+  for (std::size_t i = 1; i <= keys; ++i) {
+    out += fmt::format("    cursor_{0} := ({1})[{0}];\n", i, array);
+  }
+  return out;
+}
+
+std::string SourceText::beyond_cursor() const {
+  return fmt::format("({}) > ({})", order, each_key("cursor_{n}"));
+}
+
+std::string SourceText::pending_columns(const std::string& position, const std::string& xid,
+                                        const std::string& cursor) const {
+  return fmt::format("{0}, {0}, {1}, 1::smallint,\n         {2},\n         {3}, w.tm,\n         {4},\n"
+                     "         NULL::bytea, {5}, NULL::bigint, {6}",
+                     id, definition, key, position, content, xid, cursor);
+}
+
+Result<SourceText> source_text(const std::string& schema, std::int32_t source_id,
+                               const SourceDefinition& definition, const TableShape& shape) {
+  SourceText p;
+  p.schema = schema;
+  p.id = source_id;
+  p.definition = definition.number;
+  p.keys = definition.key.size();
+  p.table = definition.relation + " AS t";
+  TRY(p.source, pg::quote_literal(definition.source));
+  std::vector<std::string> columns;
+  std::vector<std::string> order;
+  for (std::size_t i = 0; i < definition.key.size(); ++i) {
+    const TableColumn* column = shape.column(definition.key[i]);
+    if (column == nullptr) {
+      return reject("there is no column " + quoted(definition.key[i]) + " in " + definition.relation);
+    }
+    TRY(const auto name, pg::quote_identifier(column->name));
+    const std::string text = output_text("t." + name, column->type);
+    columns.push_back(fmt::format("t.{0} AS k{1}, {2} AS t{1}, convert_to({2}, 'UTF8') AS b{1}", name,
+                                  i + 1, text));
+    order.push_back("t." + name);
+    p.cast_types.push_back(column->cast_type);
+  }
+  p.integer_key = p.keys == 1 && shape.column(definition.key[0])->is_integer();
+  p.first_key = order[0];
+  p.order = fmt::format("{}", fmt::join(order, ", "));
+  p.key = key_expression(schema, definition, shape);
+
+  if (definition.content == ContentKind::kColumn) {
+    TRY(const auto name, pg::quote_identifier(*definition.hash_column));
+    columns.push_back(fmt::format("t.{} AS hx", name));
+    p.content = fmt::format(
+        "CASE WHEN octet_length(w.hx) = 32 AND w.hx <> decode(repeat('00', 32), 'hex') THEN w.hx"
+        " ELSE {}.no_hash({}, ARRAY[{}]) END",
+        schema, p.source, list(p.keys, "w.t{n}"));
+  } else {
+    for (std::size_t i = 0; i < definition.columns.size(); ++i) {
+      const ColumnDefinition& column = definition.columns[i];
+      TRY(const auto name, pg::quote_identifier(column.name));
+      columns.push_back(fmt::format(
+          "CASE WHEN t.{0} IS DISTINCT FROM NULL THEN convert_to({1}, 'UTF8') END AS v{2}", name,
+          output_text("t." + name, column.type), i + 1));
+    }
+    p.content = row_expression(definition);
+  }
+  if (definition.time) {
+    TRY(const auto name, pg::quote_identifier(*definition.time));
+    const TableColumn* column = shape.column(*definition.time);
+    // A date may be later than any timestamp, and the cast would fail.
+    const bool is_date = column != nullptr && column->type == "date";
+    const std::string value =
+        is_date ? fmt::format("CASE WHEN t.{0} >= '294247-01-01'::date THEN 'infinity' "
+                              "ELSE t.{0}::timestamptz END", name)
+                : fmt::format("t.{}::timestamptz", name);
+    p.time = fmt::format("{}.encodable({})", schema, value);
+  } else {
+    p.time = "NULL::timestamptz";
+  }
+  columns.push_back(p.time + " AS tm");
+  if (definition.mode == "xid") columns.emplace_back("t.xid AS x");
+  p.columns = fmt::format("{}", fmt::join(columns, ",\n             "));
+  return p;
+}
+
+std::string plpgsql_function(const std::string& head, const std::string& returns,
+                             const std::string& volatility, const std::string& body) {
+  // A column may have any name, that of the quotes included.
+  std::string tag = "$pgtally$";
+  while (body.find(tag) != std::string::npos) tag.insert(1, "_");
+  return fmt::format(
+      "CREATE OR REPLACE FUNCTION {}\nRETURNS {}\nLANGUAGE plpgsql {}\n"
+      "SET search_path = pg_catalog, pg_temp\nAS {}\n#variable_conflict use_variable\n{}{};\n\n",
+      head, returns, volatility, tag, body, tag);
+}
+
+Result<std::string> row_query(const SourceDefinition& definition, const TableShape& shape) {
+  std::vector<std::string> values;
+  for (const ColumnDefinition& column : definition.columns) {
+    TRY(const auto name, pg::quote_identifier(column.name));
+    values.push_back(fmt::format("CASE WHEN t.{0} IS DISTINCT FROM NULL THEN format('%s', t.{0}) END",
+                                 name));
+  }
+  std::vector<std::string> conditions;
+  for (std::size_t i = 0; i < definition.key.size(); ++i) {
+    const TableColumn* column = shape.column(definition.key[i]);
+    if (column == nullptr) {
+      return reject("there is no column " + quoted(definition.key[i]) + " in " + definition.relation +
+                    " any more");
+    }
+    TRY(const auto name, pg::quote_identifier(column->name));
+    conditions.push_back(fmt::format("t.{} = CAST(${} AS {})", name, i + 1, column->cast_type));
+  }
+  return fmt::format("SELECT {} FROM {} AS t WHERE {}",
+                     values.empty() ? "NULL::text" : fmt::format("{}", fmt::join(values, ", ")),
+                     definition.relation, fmt::join(conditions, " AND "));
+}
+
+}  // namespace pgtally
