@@ -66,9 +66,11 @@ Result<Ledger> Ledger::open(pg::Connection& connection, std::string schema) {
   TRY_VOID(connection.execute(kSession));
   Ledger ledger(connection, std::move(schema));
   TRY(const auto there, connection.query(
-                            "SELECT to_regclass($1) IS NOT NULL, current_database()::text, "
-                            "current_setting('server_encoding'), current_user::text",
-                            pg::Params().text(ledger.schema_ + ".ledger")));
+                            "SELECT EXISTS (SELECT FROM pg_class WHERE relname = 'ledger' AND "
+                            "relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1)), "
+                            "current_database()::text, current_setting('server_encoding'), "
+                            "current_user::text",
+                            pg::Params().text(ledger.schema_)));
   TRY(const bool exists, there.get<bool>(0, 0));
   TRY(const auto database, there.get<std::string>(0, 1));
   TRY(const auto encoding, there.get<std::string>(0, 2));

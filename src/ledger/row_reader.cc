@@ -24,7 +24,7 @@ Result<std::vector<std::string>> ordered_values(const SourceDefinition& definiti
     for (const std::string& column : definition.key) {
       example += (example.empty() ? "" : " ") + column + "=…";
     }
-    return reject(what, "The key of " + definition.source + " is: " + example);
+    return reject(what, "Give it as: " + example);
   };
   bool any_named = false;
   for (const std::string& argument : key) {
@@ -41,8 +41,9 @@ Result<std::vector<std::string>> ordered_values(const SourceDefinition& definiti
   if (!any_named && key.size() == definition.key.size()) return key;
   if (static_cast<std::size_t>(std::count(named.begin(), named.end(), true)) != key.size() ||
       key.size() != definition.key.size()) {
-    return wrong(fmt::format("{} of the {} columns of the key are named", key.size(),
-                             definition.key.size()));
+    return wrong(fmt::format("the key of {} has {} column{}, and what is given does not fit it",
+                             definition.source, definition.key.size(),
+                             definition.key.size() == 1 ? "" : "s"));
   }
   return values;
 }

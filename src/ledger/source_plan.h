@@ -36,7 +36,7 @@ struct SourcePlan {
   SourceDefinition definition;
   std::optional<TableShape> table;    // nothing for an append source
   const CaptureMode* mode = nullptr;  // null for an append source
-  bool finds_rows = true;             // or they are found only by sweeps
+  bool finds_rows = false;            // of a table: at once, or only by sweeps
   std::string why;                  // why this mode
   std::vector<std::string> warnings;
   std::vector<std::string> not_covered;  // columns whose change would not show

@@ -18,7 +18,9 @@ namespace {
 using std::chrono::milliseconds;
 using SteadyTime = std::chrono::steady_clock::time_point;
 
-SteadyTime now() { return std::chrono::steady_clock::now(); }
+SteadyTime now() {
+  return std::chrono::steady_clock::now();
+}
 
 constexpr milliseconds kShortestSleep{2};
 constexpr std::chrono::minutes kThinningInterval{1};
@@ -63,15 +65,14 @@ class Session {
   [[nodiscard]] Result<bool> do_scheduled_work() {
     if (now() - last_thinning_ >= kThinningInterval) {
       last_thinning_ = now();
-      TRY([[maybe_unused]] const auto thinned,
-          ledger_.query("SELECT pgtally.thin_checkpoints()"));
+      TRY([[maybe_unused]] const auto thinned, ledger_.query("SELECT pgtally.thin_checkpoints()"));
     }
     if (now() < next_sweep_check_) return false;
     TRY(const auto targets, sweep_targets(ledger_));
     for (const SweepTarget& target : targets) {
       const auto interval = static_cast<double>(options_.settings.sweep_interval.count());
-      const bool due = target.first || (target.finds_new_rows && interval > 0 &&
-                                        target.age_seconds >= interval);
+      const bool due =
+          target.first || (target.finds_new_rows && interval > 0 && target.age_seconds >= interval);
       if (!due) continue;
       const auto progress = sweep_window(ledger_, target.source_id);
       if (!progress.ok() && progress.error().code == ErrorCode::kRetry) return progress.error();
@@ -113,8 +114,9 @@ Result<std::uint64_t> rows_waiting(const Ledger& ledger) {
 Result<Ledger> open_for_sequencing(pg::Connection& connection, const std::string& schema) {
   TRY(const Ledger ledger, Ledger::open(connection, schema));
   TRY(const auto rows,
-      ledger.query("SELECT current_setting('fsync')::bool, "
-                   "coalesce(current_setting('pgtally.fsync_off_was_asked_for', true), 'off') = 'on'"));
+      connection.query(
+          "SELECT current_setting('fsync')::bool, "
+          "coalesce(current_setting('pgtally.fsync_off_was_asked_for', true), 'off') = 'on'"));
   TRY(const bool fsync, rows.get<bool>(0, 0));
   TRY(const bool asked_for, rows.get<bool>(0, 1));
   if (fsync || asked_for) return ledger;
@@ -143,6 +145,8 @@ Result<OnceReport> run_once(pg::Connection& connection, const RunnerOptions& opt
                             const RunProgress& progress) {
   TRY(const Ledger ledger, open_for_sequencing(connection, options.schema));
   TRY(const Road road, choose_road(ledger, options));
+  // There may be no later cycle in which the other holes have their turn.
+  TRY_VOID(ledger.execute("SET pgtally_session.probe_all_holes = on"));
   OnceReport report;
   TRY(Cycle cycle, make_cycle(ledger, options, &report.not_signed_because));
   TRY_VOID(cycle.check(ledger));
@@ -233,16 +237,17 @@ Result<void> accept_head(const Ledger& ledger, const std::string& state_director
   TRY_VOID(ledger.execute("SELECT pgtally.lock_ledger()"));
   TRY(TreeHead head, read_tree_head(ledger));
   if (head.size < size) {
-    return tampered(fmt::format("the database has {} entries in its tree, fewer than the {} to accept",
-                                head.size.value, size.value),
-                    "Bring back a database that has all of them.");
+    return tampered(
+        fmt::format("the database has {} entries in its tree, fewer than the {} to accept",
+                    head.size.value, size.value),
+        "Bring back a database that has all of them.");
   }
   DatabaseTiles tiles(ledger, head.size);
   TRY(const Hash now_there, root_at(tiles, size));
   if (now_there != root) {
-    return tampered(fmt::format("the tree of {} entries has another root than the one to accept",
-                                size.value),
-                    "Check that it was copied from a published checkpoint, whole and of this log.");
+    return tampered(
+        fmt::format("the tree of {} entries has another root than the one to accept", size.value),
+        "Check that it was copied from a published checkpoint, whole and of this log.");
   }
   head.guard_id = state.id;
   TRY_VOID(write_tree_head(ledger, head));
