@@ -11,10 +11,6 @@ function(pgtally_folder name)
   # A program's main, which tests of the folder must not meet.
   list(FILTER sources EXCLUDE REGEX "/main[.]cc$")
 
-  if(NOT sources)
-    return()
-  endif()
-
   set(room "${CMAKE_BINARY_DIR}/rooms/${name}")
   file(MAKE_DIRECTORY "${room}")
   file(CREATE_LINK "${CMAKE_CURRENT_SOURCE_DIR}" "${room}/${name}" SYMBOLIC)

@@ -39,7 +39,7 @@ Result<void> HeadCheck::load_log_head(const Ledger& ledger) {
     findings_.push_back(fmt::format("the log head is damaged: it says the next ordinal of source {} "
                                     "is {}, and the log has {}", s, ordinals[s], counted[s]));
   }
-  size_.value = std::min(size_.value, static_cast<std::uint64_t>(end));
+  log_size_.value = static_cast<std::uint64_t>(end);
   return {};
 }
 
@@ -49,7 +49,7 @@ Result<void> HeadCheck::load_tree_head(const Ledger& ledger) {
   if (rows.empty()) {
     return operator_error("table tree_head is empty", "Restore the database from a backup.");
   }
-  TRY(size_, rows.get<TreeSize>(0, 0));
+  TRY(head_size_, rows.get<TreeSize>(0, 0));
   TRY(head_root_, rows.get<Hash>(0, 1));
   TRY(const auto frontier, rows.get<ByteView>(0, 2));
   for (std::size_t at = 0; at + Hash::kSize <= frontier.size(); at += Hash::kSize) {
@@ -90,21 +90,23 @@ Result<void> HeadCheck::load_checkpoints(const Ledger& ledger) {
 Result<HeadCheck> HeadCheck::load(const Ledger& ledger) {
   HeadCheck check;
   TRY_VOID(check.load_tree_head(ledger));
-  const TreeSize claimed = check.size_;
   TRY_VOID(check.load_log_head(ledger));
   TRY_VOID(check.load_checkpoints(ledger));
-  if (check.size_ < claimed) {
+  if (check.log_size_ < check.head_size_) {
     check.findings_.push_back(fmt::format("the tree head says {} entries, the log has only {}",
-                                          claimed.value, check.size_.value));
+                                          check.head_size_.value, check.log_size_.value));
     check.head_is_damaged_ = true;
   }
-  // A head that is behind what was signed lost something: go as far as the signatures do.
-  if (!check.checkpoints_.empty() && check.size_ < check.checkpoints_.back().size) {
+  if (!check.checkpoints_.empty() && check.head_size_ < check.checkpoints_.back().size) {
     check.findings_.push_back(fmt::format("a checkpoint of {} entries was signed, the tree head is "
                                           "at {}", check.checkpoints_.back().size.value,
-                                          check.size_.value));
+                                          check.head_size_.value));
     check.head_is_damaged_ = true;
   }
+  const auto restored = Frontier::restore(check.head_size_, check.head_frontier_);
+  check.head_fits_itself_ = restored.ok() && restored->root() == check.head_root_;
+  check.head_is_damaged_ |= !check.head_fits_itself_;
+  check.size_ = check.head_is_damaged_ ? check.log_size_ : check.head_size_;
   return check;
 }
 
@@ -144,14 +146,13 @@ void HeadCheck::name_changed_range(const Frontier& tree) {
 }
 
 void HeadCheck::finish(const Frontier& tree, bool entry_is_named) {
-  const auto restored = Frontier::restore(size_, head_frontier_);
-  const bool fits_itself = restored.ok() && restored->root() == head_root_;
-  if (fits_itself && head_root_ == tree.root()) return;
-  if (!fits_itself) {
-    head_is_damaged_ = true;
-    findings_.push_back(fmt::format("the tree head of size {} is damaged: {}", size_.value,
-                                    head_root_ == tree.root() ? "its frontier is not that of its root"
-                                                              : "its root is not that of the log"));
+  if (head_fits_itself_ && (head_root_ == tree.root() || head_size_ != size_)) return;
+  if (!head_fits_itself_) {
+    const char* what = head_root_ != tree.root() ? "its root is not that of the log"
+                       : head_size_ != size_     ? "its size is not that of its root"
+                                                 : "its frontier is not that of its root";
+    findings_.push_back(
+        fmt::format("the tree head of size {} is damaged: {}", head_size_.value, what));
   } else if (!entry_is_named) {
     // The head is whole and the log gives another one.
     log_was_changed_ = true;

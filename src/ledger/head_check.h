@@ -17,7 +17,8 @@ class HeadCheck {
   // Reads heads and checkpoints as they are, without believing any of them.
   [[nodiscard]] static Result<HeadCheck> load(const Ledger& ledger);
 
-  // How many entries the tree should be computed over: the newest head's, as far as the log goes.
+  // How many entries the tree should be computed over: as many as the newest head says, or all that
+  // there are if it is damaged.
   [[nodiscard]] TreeSize tree_size() const { return size_; }
 
   // After every entry: compares where a checkpoint was made.
@@ -43,6 +44,8 @@ class HeadCheck {
   void name_changed_range(const Frontier& tree);
 
   TreeSize size_;
+  TreeSize log_size_;
+  TreeSize head_size_;
   Hash head_root_;
   std::vector<Hash> head_frontier_;
   GuardId guard_id_{};
@@ -51,6 +54,7 @@ class HeadCheck {
   bool first_mismatch_seen_ = false;
   bool log_was_changed_ = false;
   bool head_is_damaged_ = false;
+  bool head_fits_itself_ = false;
   std::vector<std::string> findings_;
 };
 

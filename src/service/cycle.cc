@@ -3,10 +3,9 @@
 namespace pgtally {
 
 Result<void> Cycle::check(const Ledger& ledger) {
-  owes_checkpoint_ = true;
+  signed_size_.reset();
   if (!signer_) return {};
-  TRY(const TreeHead head, read_tree_head(ledger));
-  return signer_->check(ledger, head);
+  return signer_->check(ledger);
 }
 
 Result<CycleReport> Cycle::run_once(const Ledger& ledger, Road road, bool sign_now) {
@@ -14,7 +13,6 @@ Result<CycleReport> Cycle::run_once(const Ledger& ledger, Road road, bool sign_n
   reloaded_since_signing_ |= batch.reloaded;
   if (batch.outcome != pg::CommitOutcome::kCommitted) {
     reloaded_since_signing_ = true;
-    owes_checkpoint_ = true;
     return retry("whether a batch was committed is not known: " + batch.reason,
                  "The next cycle reads the head again and goes on from there.");
   }
@@ -25,19 +23,20 @@ Result<CycleReport> Cycle::run_once(const Ledger& ledger, Road road, bool sign_n
   if (!signer_) return report;
 
   // From here on the batch is durable and nobody has heard of it.
-  const bool is_new = owes_checkpoint_ || batch.rows > 0 || batch.reloaded;
+  if (signed_size_ == batch.head.size) return report;
   const auto now = clock_();
-  const bool due = sign_now || !last_signed_ || now - *last_signed_ >= options_.checkpoint_interval;
-  owes_checkpoint_ = is_new && !due;
-  report.owes_checkpoint = owes_checkpoint_;
-  if (!is_new || !due) return report;
-  auto checkpoint = signer_->sign(ledger, batch.head, !reloaded_since_signing_);
-  if (!checkpoint.ok()) {
-    owes_checkpoint_ = true;
-    return std::move(checkpoint).error();
+  if (last_signed_ && !sign_now) {
+    const auto due = *last_signed_ + options_.checkpoint_interval;
+    if (now < due) {
+      report.checkpoint_due_in = std::chrono::ceil<std::chrono::milliseconds>(due - now);
+      return report;
+    }
   }
+  auto checkpoint = signer_->sign(ledger, batch.head, !reloaded_since_signing_);
+  if (!checkpoint.ok()) return std::move(checkpoint).error();
   report.checkpoint = std::move(*checkpoint);
   reloaded_since_signing_ = false;
+  signed_size_ = batch.head.size;
   last_signed_ = now;
   return report;
 }

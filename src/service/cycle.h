@@ -28,7 +28,8 @@ struct CycleReport {
   bool may_have_more = false;
   TreeHead head;
   std::optional<SignedHead> checkpoint;  // what was signed in this cycle
-  bool owes_checkpoint = false;          // the interval has not passed yet
+  // How long until the head may be signed; nothing if it is, or if there is nothing to sign.
+  std::optional<std::chrono::milliseconds> checkpoint_due_in;
 };
 
 class Cycle {
@@ -57,7 +58,7 @@ class Cycle {
   Clock clock_;
   std::optional<std::chrono::steady_clock::time_point> last_signed_;
   bool reloaded_since_signing_ = true;
-  bool owes_checkpoint_ = true;  // the head may have been committed by somebody who then died
+  std::optional<TreeSize> signed_size_;  // nothing: perhaps a head was committed and never signed
 };
 
 }  // namespace pgtally

@@ -40,12 +40,10 @@ class Session {
       all_is_well();
       announce(report);
       TRY(const bool swept, do_scheduled_work());
-      if (report.rows > 0 || swept || report.owes_checkpoint) {
-        sleep = kShortestSleep;
-      } else {
-        sleep = std::min(sleep * 2, options_.settings.interval);
-      }
-      if (!report.may_have_more && stop_.wait_for(sleep)) break;
+      if (report.may_have_more) continue;
+      sleep = report.rows > 0 || swept ? kShortestSleep
+                                       : std::min(sleep * 2, options_.settings.interval);
+      if (stop_.wait_for(std::min(sleep, report.checkpoint_due_in.value_or(sleep)))) break;
     }
     // What is committed by now and owed a checkpoint gets it before the service goes.
     TRY(const CycleReport last, cycle_.run_once(ledger_, road_, true));

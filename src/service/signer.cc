@@ -67,8 +67,11 @@ Result<void> Signer::check_extends(const Ledger& ledger, const TreeHead& head,
   return whole == head.root ? Result<void>() : forked(head, guarded, whole, guard_.path());
 }
 
-Result<void> Signer::check(const Ledger& ledger, const TreeHead& head) const {
+Result<void> Signer::check(const Ledger& ledger) const {
+  // The guard first: it never holds a head that was not committed before, so a head that is read
+  // later is not behind it, however busy other instances are.
   TRY(const GuardState guarded, guard_.read());
+  TRY(const TreeHead head, read_tree_head(ledger));
   return check_extends(ledger, head, guarded, false);
 }
 

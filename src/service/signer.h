@@ -27,7 +27,7 @@ class Signer {
       : key_(std::move(key)), guard_(std::move(guard)), observer_(observer) {}
 
   // Refuses, before anything is sequenced, a database that the guard's head is not part of.
-  [[nodiscard]] Result<void> check(const Ledger& ledger, const TreeHead& head) const;
+  [[nodiscard]] Result<void> check(const Ledger& ledger) const;
 
   // Signs `head`, which is committed, unless it is empty or has its checkpoint already. `extended`
   // says that it was reached from the head that this signer guarded last by appending to it in
