@@ -73,12 +73,12 @@ BEGIN
 END $$;
 
 -- Whether a batch of that many rows may have left some behind. Feeds share max_rows evenly, so none
--- was cut off if all together gave less than one share.
+-- was cut off if all together gave nothing or less than one share.
 CREATE OR REPLACE FUNCTION pgtally.may_have_more(taken bigint, max_rows integer) RETURNS boolean
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-  SELECT taken >= max_rows / cardinality(pgtally.feeds())
+  SELECT taken > 0 AND taken >= max_rows / cardinality(pgtally.feeds())
 $$;
 
 -- Takes note of a batch that was just put into processed_log: the last row of each feed (arrays of
@@ -137,13 +137,13 @@ LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-  name text;
+  feed text;
   more boolean;
 BEGIN
-  FOREACH name IN ARRAY pgtally.feeds() LOOP
+  FOREACH feed IN ARRAY pgtally.feeds() LOOP
     CONTINUE WHEN EXISTS (
-      SELECT FROM pgtally.source WHERE mode = 'poll' AND format('feed_%s', source_id) = name);
-    EXECUTE format('SELECT EXISTS (SELECT FROM pgtally.%I(1, $1))', name) INTO more USING r;
+      SELECT FROM pgtally.source AS s WHERE s.mode = 'poll' AND format('feed_%s', s.source_id) = feed);
+    EXECUTE format('SELECT EXISTS (SELECT FROM pgtally.%I(1, $1))', feed) INTO more USING r;
     IF more THEN
       RETURN true;
     END IF;
@@ -204,8 +204,9 @@ BEGIN
       FROM rows LEFT JOIN pgtally.secret USING (source_id)
      ORDER BY place
   ), last AS (
+    -- In the order of the feed: rows of staging may stand in another one, by their sources' times.
     SELECT DISTINCT ON (feed) feed, xid, coalesce(cursor_key, ARRAY[staged_id::text])::text AS key
-      FROM rows ORDER BY feed, place DESC
+      FROM rows ORDER BY feed, xid DESC NULLS LAST, staged_id DESC NULLS LAST, place DESC
   )
   SELECT (SELECT count(*) FROM rows), array_agg(feed), array_agg(xid), array_agg(key)
     INTO taken, feeds, xids, keys FROM last;

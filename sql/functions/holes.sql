@@ -46,15 +46,20 @@ BEGIN
 END $$;
 
 -- Which barriers' holes are looked into by this transaction: all of them while they are few, and
--- each one in turn when they are many (10,000 ranges take 72 ms to probe).
+-- each one in turn when they are many (10,000 ranges take 72 ms to probe), unless the session has
+-- asked for all.
 CREATE OR REPLACE FUNCTION pgtally.is_probed(barrier_id bigint) RETURNS boolean
 LANGUAGE sql STABLE
 RETURN (SELECT count(*) <= 8 FROM pgtally.barrier)
+    OR current_setting('pgtally_session.probe_all_holes', true) = 'on'
     OR (floor(extract(epoch FROM now()))::bigint + barrier_id) % 4 = 0
     OR barrier_id = (SELECT max(b.barrier_id) FROM pgtally.barrier AS b);
 
 -- After rows of a polled source went into the log from first_id on: the new high key, holes filled
 -- and holes found. New holes wait for every transaction that runs now.
+--
+-- The batch is read by its ids, with both ends given and its source looked at row by row: a planner
+-- without statistics would otherwise read the whole log, or all that it has of the source.
 CREATE OR REPLACE FUNCTION pgtally.note_polled(source integer, first_id bigint) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -62,27 +67,31 @@ AS $$
 DECLARE
   most    CONSTANT bigint := 9223372036854775807;  -- has no place in a range that ends before its end
   high    bigint := (pgtally.progress_of(source)).high;
+  end_id  bigint := (SELECT next_id FROM pgtally.log_head ORDER BY head_id DESC LIMIT 1);
   seen    record;
   keys    int8multirange;
   skipped int8multirange;
 BEGIN
-  SELECT count(*) AS n, min(source_position::bigint) AS low, max(source_position::bigint) AS high
-    INTO seen FROM pgtally.processed_log WHERE id >= first_id AND source_id = source;
+  SELECT count(*) AS n, min(position) AS low, max(position) AS high INTO seen
+    FROM (SELECT CASE WHEN source_id = source THEN source_position::bigint END AS position
+            FROM pgtally.processed_log WHERE id >= first_id AND id < end_id) AS batch
+   WHERE position IS NOT NULL;
   IF seen.high > high OR high IS NULL THEN
     INSERT INTO pgtally.capture (feed, high) VALUES (source, seen.high);
   END IF;
-  -- The usual case: the keys go on where they ended, and there is nothing to note.
-  IF seen.low = high + 1 AND seen.n = seen.high - seen.low + 1 THEN
+  -- The usual case: the keys go on where they ended, and there is nothing to note. Numeric, because
+  -- keys may lie further apart than a bigint can count.
+  IF seen.low = high::numeric + 1 AND seen.n = seen.high::numeric - seen.low + 1 THEN
     RETURN;
   END IF;
 
-  SELECT coalesce(range_agg(int8range(source_position::bigint, source_position::bigint, '[]')), '{}')
-    INTO keys FROM pgtally.processed_log
-   WHERE id >= first_id AND source_id = source AND source_position <> most::text;
+  SELECT coalesce(range_agg(int8range(source_position::bigint, source_position::bigint, '[]'))
+           FILTER (WHERE source_id = source AND source_position <> most::text), '{}')
+    INTO keys FROM pgtally.processed_log WHERE id >= first_id AND id < end_id;
   UPDATE pgtally.hole SET ranges = ranges - keys WHERE source_id = source AND ranges && keys;
   DELETE FROM pgtally.hole WHERE source_id = source AND isempty(ranges);
 
-  IF high IS NULL OR seen.high > high + 1 THEN
+  IF high IS NULL OR seen.high > high::numeric + 1 THEN
     skipped := int8multirange(int8range(CASE WHEN high < most THEN high + 1 END, seen.high)) - keys;
     IF NOT isempty(skipped) THEN
       PERFORM pgtally.add_holes(source, skipped);
@@ -97,17 +106,17 @@ AS $$
 DECLARE
   max_barriers CONSTANT integer := 32;
   max_ranges   CONSTANT integer := 10000;
-  barrier      bigint := (SELECT max(barrier_id) FROM pgtally.barrier);
+  newest       bigint := (SELECT max(barrier_id) FROM pgtally.barrier);
 BEGIN
   IF (SELECT count(*) FROM pgtally.barrier) < max_barriers THEN
     INSERT INTO pgtally.barrier (running) VALUES (pgtally.running_transactions())
-    RETURNING barrier_id INTO barrier;
+    RETURNING barrier_id INTO newest;
   ELSE
     -- Waiting for more than has to be waited for is safe.
     UPDATE pgtally.barrier SET running = running || pgtally.running_transactions(), prepared = NULL
-     WHERE barrier_id = barrier;
+     WHERE barrier_id = newest;
   END IF;
-  INSERT INTO pgtally.hole AS h (source_id, barrier_id, ranges) VALUES (source, barrier, skipped)
+  INSERT INTO pgtally.hole AS h (source_id, barrier_id, ranges) VALUES (source, newest, skipped)
   ON CONFLICT (source_id, barrier_id) DO UPDATE SET ranges = h.ranges + excluded.ranges;
 
   -- The oldest beyond the limit are the sweep's.
@@ -116,18 +125,22 @@ BEGIN
       SELECT h.source_id, h.barrier_id,
              sum((SELECT count(*) FROM unnest(h.ranges))) OVER (ORDER BY h.barrier_id DESC) AS ranges
         FROM pgtally.hole AS h WHERE h.source_id = source) AS counted
-     WHERE ranges > max_ranges AND barrier_id < barrier);
+     WHERE ranges > max_ranges AND barrier_id < newest);
 END $$;
 
 -- Gives up the holes that the batch that ends now has found empty once more, after everything that
--- could fill them had ended.
+-- could fill them had ended. Not those of a source that was not looked at, and not those of a
+-- barrier that the same batch has put new holes behind.
 CREATE OR REPLACE FUNCTION pgtally.drop_holes(settled bigint[]) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   IF cardinality(settled) > 0 THEN
-    DELETE FROM pgtally.hole WHERE barrier_id = ANY(settled) AND pgtally.is_probed(barrier_id);
+    DELETE FROM pgtally.hole AS h USING pgtally.barrier AS b, pgtally.source AS s
+     WHERE h.barrier_id = ANY(settled) AND pgtally.is_probed(h.barrier_id)
+       AND b.barrier_id = h.barrier_id AND b.prepared IS NOT NULL
+       AND s.source_id = h.source_id AND s.state = 'active';
   END IF;
   DELETE FROM pgtally.barrier AS b
    WHERE NOT EXISTS (SELECT FROM pgtally.hole AS h WHERE h.barrier_id = b.barrier_id);

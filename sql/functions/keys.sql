@@ -10,13 +10,14 @@ RETURN '\xffff'::bytea || sha256((
                 ELSE '\xffff'::bytea || sha256(c) END, ''::bytea ORDER BY place)
     FROM unnest(columns) WITH ORDINALITY AS u(c, place)));
 
--- For a hash column that holds something else. Nothing is recorded in its place.
+-- For a hash column that holds something else, or 32 zero bytes, which mean "no content" in an entry.
+-- Nothing is recorded in its place.
 CREATE OR REPLACE FUNCTION pgtally.no_hash(source text, key text[]) RETURNS bytea
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  RAISE EXCEPTION 'the hash column of source "%" does not hold 32 bytes in row %', source, key
+  RAISE EXCEPTION 'the hash column of source "%" does not hold a hash of 32 bytes in row %', source, key
     USING ERRCODE = 'TLO03', HINT = 'Correct the row, or pause the source: pgtally source pause ' || source;
 END $$;
 

@@ -4,7 +4,7 @@
 --
 -- While a round is open its snapshot is held; otherwise the round would end at `upto`, by default
 -- the snapshot of this call. Each feed keeps its own order. Feeds are merged like sorted lists by
--- the time that their rows claim: the running maximum within the feed, so that its order survives,
+-- the time that their rows claim: the running maximum within the source, so that its order survives,
 -- capped at now. A row that claims none, or an infinite one, comes with the row before it; the first
 -- of a feed, when the last batch ended. Feeds that have something share max_rows evenly, so none
 -- waits behind another's backlog.
@@ -32,6 +32,15 @@ DECLARE
   busy  text[] := '{}';
   name  text;
   has_rows boolean;
+  waiting  text;
+  -- The time that each row claims, as the running maximum within what it is partitioned by.
+  claimed_by CONSTANT text := $query$
+    SELECT feed, source_id, definition, operation, key, source_position, source_time, content, data,
+           xid, staged_id, cursor_key, place,
+           max(CASE WHEN isfinite(source_time) THEN least(source_time, now()) WHEN nth = 1 THEN $3 END)
+             OVER (PARTITION BY %I ORDER BY place) AS claimed
+      FROM (SELECT *, row_number() OVER (PARTITION BY %I ORDER BY place) AS nth
+              FROM (%s) AS rows) AS numbered $query$;
 BEGIN
   IF max_rows IS NULL OR max_rows NOT BETWEEN 1 AND 1000000 THEN
     RAISE EXCEPTION 'max_rows is %, and has to be within 1..1000000', max_rows
@@ -49,33 +58,33 @@ BEGIN
     END IF;
   END LOOP;
 
-  IF cardinality(busy) = 1 THEN
+  -- Staging holds rows of several sources, unless there is only one.
+  IF cardinality(busy) = 1 AND (busy[1] <> 'staged' OR
+                                (SELECT count(*) = 1 FROM pgtally.source WHERE source_id > 0))
+  THEN
     RETURN QUERY EXECUTE format('SELECT * FROM pgtally.%I($1, $2)', busy[1]) USING max_rows, r;
-  ELSIF cardinality(busy) > 1 THEN
-    RETURN QUERY EXECUTE (
-      SELECT format($merge$
-        SELECT feed, source_id, definition, operation, key, source_position, source_time, content,
-               data, xid, staged_id, cursor_key
-          FROM (
-            SELECT *, max(CASE WHEN isfinite(source_time) THEN least(source_time, now())
-                               WHEN place = 1 THEN $3 END)
-                        OVER (PARTITION BY feed ORDER BY place) AS claimed
-              FROM (%s) AS rows) AS timed
-         ORDER BY claimed, feed, place
-         LIMIT $4 $merge$,
-        string_agg(format(
-          'SELECT * FROM pgtally.%I($1, $2) WITH ORDINALITY AS f(feed, source_id, definition,'
-          ' operation, key, source_position, source_time, content, data, xid, staged_id, cursor_key,'
-          ' place)', feed_name), ' UNION ALL '))
-        FROM unnest(busy) AS feed_name)
+  ELSIF cardinality(busy) > 0 THEN
+    SELECT string_agg(format(
+             'SELECT * FROM pgtally.%I($1, $2) WITH ORDINALITY AS f(feed, source_id, definition,'
+             ' operation, key, source_position, source_time, content, data, xid, staged_id,'
+             ' cursor_key, place)', feed_name), ' UNION ALL ')
+      INTO waiting FROM unnest(busy) AS feed_name;
+    -- With more feeds than places some have to wait. Of a feed, only its first rows may be taken.
+    IF cardinality(busy) > max_rows THEN
+      waiting := format(claimed_by, 'feed', 'feed', waiting) || ' ORDER BY claimed, feed, place LIMIT $4';
+    END IF;
+    RETURN QUERY EXECUTE
+      'SELECT feed, source_id, definition, operation, key, source_position, source_time, content, data,'
+      ' xid, staged_id, cursor_key FROM ('
+      || format(claimed_by, 'source_id', 'source_id', waiting)
+      || ') AS timed ORDER BY claimed, source_id, place'
     USING greatest(max_rows / cardinality(busy), 1), r,
           (SELECT sequenced_at FROM pgtally.log_head ORDER BY head_id DESC LIMIT 1), max_rows;
   END IF;
 END $$;
 
 -- The functions that pending() reads: staging, and one that `source add` made for each source that
--- is read straight from its own table. Staging comes last, so that where times are equal a row that
--- waits in its own table is not passed by one that came through staging.
+-- is read straight from its own table.
 CREATE OR REPLACE FUNCTION pgtally.feeds() RETURNS text[]
 LANGUAGE sql STABLE
 RETURN ARRAY(

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <tuple>
 #include <unordered_map>
 #include <vector>
 
@@ -28,7 +29,9 @@ struct Batch {
 // Where a feed stood with the last row that was taken of it; as close_batch() wants it.
 struct LastRow {
   std::optional<std::uint64_t> xid;
-  std::vector<std::string> key;
+  std::optional<std::int64_t> staged_id;
+  std::size_t place = 0;
+  std::vector<std::string> key = {};
 };
 
 Result<Batch> open_batch(const Ledger& ledger) {
@@ -133,18 +136,23 @@ class Copier {
   EntryBuffer buffer_;
 };
 
+// The last row of each feed in the order of the feed: rows of staging may stand in another one, by
+// their sources' times.
 Result<std::map<std::int32_t, LastRow>> last_rows(const pg::Rows& rows) {
   std::map<std::int32_t, LastRow> last;
-  for (std::size_t r = rows.size(); r-- > 0;) {
+  for (std::size_t r = 0; r < rows.size(); ++r) {
     TRY(const auto feed, rows.get<std::int32_t>(r, 0));
-    if (last.contains(feed)) continue;
-    LastRow& row = last[feed];
-    TRY(row.xid, rows.get<std::optional<std::uint64_t>>(r, 9));
+    TRY(const auto xid, rows.get<std::optional<std::uint64_t>>(r, 9));
     TRY(const auto staged_id, rows.get<std::optional<std::int64_t>>(r, 10));
-    if (staged_id) {
-      row.key = {std::to_string(*staged_id)};
-    } else if (!rows.is_null(r, 11)) {
-      TRY(row.key, rows.get<std::vector<std::string>>(r, 11));
+    LastRow& row = last[feed];
+    if (std::tie(xid, staged_id) < std::tie(row.xid, row.staged_id)) continue;
+    row = {xid, staged_id, r};
+  }
+  for (auto& [feed, row] : last) {
+    if (row.staged_id) {
+      row.key = {std::to_string(*row.staged_id)};
+    } else if (!rows.is_null(row.place, 11)) {
+      TRY(row.key, rows.get<std::vector<std::string>>(row.place, 11));
     }
   }
   return last;
