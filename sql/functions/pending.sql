@@ -26,6 +26,7 @@ SET bytea_output = 'hex'
 SET lc_monetary = 'C'
 SET lc_numeric = 'C'
 SET quote_all_identifiers = off
+SET standard_conforming_strings = on
 AS $$
 DECLARE
   r     pgtally.round := pgtally.current_round();
@@ -38,8 +39,8 @@ DECLARE
     SELECT feed, source_id, definition, operation, key, source_position, source_time, content, data,
            xid, staged_id, cursor_key, place,
            max(CASE WHEN isfinite(source_time) THEN least(source_time, now()) WHEN nth = 1 THEN $3 END)
-             OVER (PARTITION BY %I ORDER BY place) AS claimed
-      FROM (SELECT *, row_number() OVER (PARTITION BY %I ORDER BY place) AS nth
+             OVER (PARTITION BY %I ORDER BY place, feed) AS claimed
+      FROM (SELECT *, row_number() OVER (PARTITION BY %I ORDER BY place, feed) AS nth
               FROM (%s) AS rows) AS numbered $query$;
 BEGIN
   IF max_rows IS NULL OR max_rows NOT BETWEEN 1 AND 1000000 THEN
@@ -77,7 +78,7 @@ BEGIN
       'SELECT feed, source_id, definition, operation, key, source_position, source_time, content, data,'
       ' xid, staged_id, cursor_key FROM ('
       || format(claimed_by, 'source_id', 'source_id', waiting)
-      || ') AS timed ORDER BY claimed, source_id, place'
+      || ') AS timed ORDER BY claimed, source_id, place, feed'
     USING greatest(max_rows / cardinality(busy), 1), r,
           (SELECT sequenced_at FROM pgtally.log_head ORDER BY head_id DESC LIMIT 1), max_rows;
   END IF;

@@ -23,6 +23,7 @@ SET bytea_output = 'hex'
 SET lc_monetary = 'C'
 SET lc_numeric = 'C'
 SET quote_all_identifiers = off
+SET standard_conforming_strings = on
 AS $$
 DECLARE
   s      pgtally.source;

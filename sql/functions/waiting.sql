@@ -6,6 +6,7 @@ LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET row_security = off
 SET timezone = 'UTC'
+SET standard_conforming_strings = on
 SET jit = off
 AS $$
 DECLARE

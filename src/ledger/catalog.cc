@@ -8,7 +8,8 @@
 namespace pgtally {
 namespace {
 
-// A type and all that its values are made of: elements, base types, attributes, range bounds.
+// A type and all that its values are made of: elements, base types, attributes, range bounds. Types
+// such as name can be subscripted and are no arrays: their text is made by themselves.
 constexpr const char* kTypeParts = R"sql(
   WITH RECURSIVE part(root, oid) AS (
       SELECT a.atttypid, a.atttypid FROM pg_attribute AS a
@@ -17,7 +18,7 @@ constexpr const char* kTypeParts = R"sql(
       SELECT p.root, inner_type.oid
         FROM part AS p JOIN pg_type AS t ON t.oid = p.oid
         CROSS JOIN LATERAL (
-          SELECT t.typelem AS oid WHERE t.typelem <> 0
+          SELECT t.typelem AS oid WHERE t.typelem <> 0 AND t.typcategory = 'A'
           UNION ALL SELECT t.typbasetype WHERE t.typbasetype <> 0
           UNION ALL SELECT a.atttypid FROM pg_attribute AS a
                      WHERE a.attrelid = t.typrelid AND t.typrelid <> 0 AND a.attnum > 0

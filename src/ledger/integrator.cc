@@ -2,9 +2,64 @@
 
 #include "ledger/entry_reader.h"
 #include "pgtally/merkle.h"
-#include "postgres/pipeline.h"
 
 namespace pgtally {
+namespace {
+
+// Tiles as the parameters of one statement.
+struct TileArrays {
+  std::vector<std::int64_t> levels;
+  std::vector<std::int64_t> indexes;
+  std::vector<std::int64_t> offsets;  // in bytes
+  std::vector<Bytes> hashes;
+
+  void add(const TileWrite& write) {
+    levels.push_back(write.tile.level);
+    indexes.push_back(static_cast<std::int64_t>(write.tile.index));
+    offsets.push_back(static_cast<std::int64_t>(write.offset * Hash::kSize));
+    Bytes& bytes = hashes.emplace_back();
+    bytes.reserve(write.hashes.size() * Hash::kSize);
+    for (const Hash& hash : write.hashes) {
+      bytes.insert(bytes.end(), hash.bytes.begin(), hash.bytes.end());
+    }
+  }
+};
+
+// Two statements for however many tiles: those that are new, and those that grow, each of which has
+// to be there with the hashes that come before the new ones.
+Result<void> write_tiles(const Ledger& ledger, const std::vector<TileWrite>& writes) {
+  TileArrays made;
+  TileArrays grown;
+  for (const TileWrite& write : writes) (write.offset == 0 ? made : grown).add(write);
+  if (!made.hashes.empty()) {
+    TRY([[maybe_unused]] const auto rows,
+        ledger.query("INSERT INTO pgtally.tile (level, index, hashes) "
+                     "SELECT * FROM unnest($1::int8[]::int2[], $2::int8[], $3::bytea[])",
+                     pg::Params()
+                         .int8_array(made.levels)
+                         .int8_array(made.indexes)
+                         .bytea_array(made.hashes)));
+  }
+  if (!grown.hashes.empty()) {
+    TRY(const auto rows,
+        ledger.query("UPDATE pgtally.tile AS t SET hashes = t.hashes || g.hashes "
+                     "FROM unnest($1::int8[]::int2[], $2::int8[], $3::int8[], $4::bytea[]) "
+                     "AS g(level, index, known, hashes) WHERE t.level = g.level AND "
+                     "t.index = g.index AND octet_length(t.hashes) = g.known",
+                     pg::Params()
+                         .int8_array(grown.levels)
+                         .int8_array(grown.indexes)
+                         .int8_array(grown.offsets)
+                         .bytea_array(grown.hashes)));
+    if (rows.affected() != grown.hashes.size()) {
+      return tampered("a tile is missing or holds more hashes than the tree has",
+                      "pgtally rebuild --check names it; pgtally rebuild mends it.");
+    }
+  }
+  return {};
+}
+
+}  // namespace
 
 Result<bool> Integrator::load(const Ledger& ledger) {
   TRY(TreeHead head, read_tree_head(ledger));
@@ -52,36 +107,7 @@ Result<void> Integrator::catch_up(const Ledger& ledger, LeafIndex to) {
 
 Result<void> Integrator::write(const Ledger& ledger) {
   if (cutter_.frontier().size() == head_.size) return {};
-  pg::Pipeline pipeline;
-  for (const TileWrite& write : cutter_.take_writes()) {
-    Bytes hashes;
-    hashes.reserve(write.hashes.size() * Hash::kSize);
-    for (const Hash& hash : write.hashes) {
-      hashes.insert(hashes.end(), hash.bytes.begin(), hash.bytes.end());
-    }
-    pg::Params params;
-    params.int2(static_cast<std::int16_t>(write.tile.level))
-        .index(LeafIndex{write.tile.index})
-        .bytea(hashes);
-    if (write.offset == 0) {
-      pipeline.add(ledger.sql("INSERT INTO pgtally.tile (level, index, hashes) VALUES ($1, $2, $3)"),
-                   std::move(params));
-    } else {
-      params.int4(static_cast<std::int32_t>(write.offset * Hash::kSize));
-      pipeline.add(ledger.sql("UPDATE pgtally.tile SET hashes = hashes || $3 WHERE level = $1 AND "
-                              "index = $2 AND octet_length(hashes) = $4 RETURNING 1"),
-                   std::move(params));
-    }
-  }
-  if (pipeline.size() > 0) {
-    TRY(const auto results, pipeline.run(ledger.connection()));
-    for (const pg::Rows& rows : results) {
-      if (rows.affected() != 1) {
-        return tampered("a tile is missing or holds more hashes than the tree has",
-                        "pgtally rebuild --check names it; pgtally rebuild mends it.");
-      }
-    }
-  }
+  TRY_VOID(write_tiles(ledger, cutter_.take_writes()));
   head_.size = cutter_.frontier().size();
   head_.root = cutter_.frontier().root();
   head_.frontier.assign(cutter_.frontier().nodes().begin(), cutter_.frontier().nodes().end());

@@ -31,6 +31,7 @@ Result<SourceInfo> source_at(const pg::Rows& rows, std::size_t r) {
   TRY(info.open_holes, rows.get<std::int64_t>(r, 7));
   TRY(const auto swept, rows.get<Time>(r, 8));
   if (swept.microseconds != Time::kNone) info.last_sweep = swept;
+  TRY(info.last_key, rows.get<std::string>(r, 9));
   return info;
 }
 
@@ -42,7 +43,9 @@ constexpr const char* kSourceRows = R"sql(
          s.definition, s.blind, coalesce(h.next_ordinals[s.source_id + 1], 0),
          (SELECT coalesce(sum((SELECT count(*) FROM unnest(o.ranges))), 0)::bigint
             FROM pgtally.hole AS o WHERE o.source_id = s.source_id),
-         w.last
+         w.last,
+         coalesce((SELECT c.high::text FROM pgtally.capture AS c WHERE c.feed = s.source_id
+                    ORDER BY c.capture_id DESC LIMIT 1), '')
     FROM pgtally.source AS s
     CROSS JOIN (SELECT next_ordinals FROM pgtally.log_head ORDER BY head_id DESC LIMIT 1) AS h
     LEFT JOIN LATERAL (SELECT max(finished_at) AS last FROM pgtally.sweep AS w
@@ -50,6 +53,7 @@ constexpr const char* kSourceRows = R"sql(
    WHERE s.source_id > 0)sql";
 
 // From the last entries only: a source that was quiet for longer would cost a scan of the whole log.
+// Of a polled one the highest key is known in any case.
 Result<void> add_last_keys(const Ledger& ledger, std::vector<SourceInfo>& sources) {
   TRY(const auto rows, ledger.query(R"sql(
     SELECT DISTINCT ON (source_id) source_id, key FROM pgtally.processed_log

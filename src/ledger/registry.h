@@ -26,7 +26,7 @@ struct SourceInfo {
   std::uint32_t definition = 0;
   bool blind = true;
   std::uint64_t entries = 0;
-  std::string last_key;        // of its newest entry among the last 10,000 of the log; may be empty
+  std::string last_key;        // of a recent entry, or the highest; may be empty
   std::int64_t open_holes = 0; // ranges of keys that may still come (mode poll)
   std::optional<Time> last_sweep;
 };

@@ -46,7 +46,6 @@ Result<BatchReport> Sequencer::take_next(const Ledger& ledger, Road road) {
   TRY(report.reloaded, integrator_.load(ledger));
   TRY(report.rows, take_rows(ledger, road));
   TRY_VOID(integrator_.write(ledger));
-  reached(Step::kTreeWritten);
 
   report.head = integrator_.head();
   if (report.rows > 0) {
@@ -55,6 +54,7 @@ Result<BatchReport> Sequencer::take_next(const Ledger& ledger, Road road) {
                                           .int4(batch_rows_)));
     TRY(report.may_have_more, more.get<bool>(0, 0));
   }
+  reached(Step::kTreeWritten);
   const auto sent = transaction.send_commit();
   reached(Step::kCommitSent);
   pg::CommitResult result = transaction.await_commit();

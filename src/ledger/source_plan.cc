@@ -53,7 +53,7 @@ Result<void> choose_mode(CaptureModes modes, const TableShape& table, const Sour
     if (!missing.empty() && request.mode.empty()) continue;
     if (!missing.empty()) {
       return reject("mode " + request.mode + " needs more than " + table.qualified + " has",
-                    "Run this first:\n" + fmt::format("{}", fmt::join(missing, "\n")));
+                    "Run this first; its rows can then be inserted, and no longer updated:\n" + fmt::format("{}", fmt::join(missing, "\n")));
     }
     plan.mode = mode;
     plan.definition.mode = mode->name();

@@ -35,7 +35,9 @@ std::string list(std::size_t count, const std::string& form, const std::string& 
 std::string key_expression(const std::string& schema, const SourceDefinition& definition,
                            const TableShape& shape) {
   const std::size_t n = definition.key.size();
-  std::string whole = list(n, "int2send(octet_length(w.b{n})::int2) || w.b{n}", " || ");
+  // Text is UTF-8 in every database of a ledger, so its length is that of its bytes.
+  std::string whole =
+      list(n, "int2send(octet_length(w.t{n})::int2) || convert_to(w.t{n}, 'UTF8')", " || ");
   const bool is_short = n <= 8 && std::all_of(definition.key.begin(), definition.key.end(),
                                               [&](const std::string& name) {
                                                 return is_short_type(shape.column(name)->type);
@@ -43,8 +45,8 @@ std::string key_expression(const std::string& schema, const SourceDefinition& de
   if (is_short) return whole;
   return fmt::format(
       "CASE WHEN {} > 1024 OR greatest({}) > 1022 THEN {}.long_key(ARRAY[{}]) ELSE {} END",
-      list(n, "octet_length(w.b{n}) + 2", " + "), list(n, "octet_length(w.b{n})"), schema,
-      list(n, "w.b{n}"), whole);
+      list(n, "octet_length(w.t{n}) + 2", " + "), list(n, "octet_length(w.t{n})"), schema,
+      list(n, "convert_to(w.t{n}, 'UTF8')"), whole);
 }
 
 // The preimage of row/v1 under sha256(), by ascending bytes of the columns' names.
@@ -118,8 +120,7 @@ Result<SourceText> source_text(const std::string& schema, std::int32_t source_id
     }
     TRY(const auto name, pg::quote_identifier(column->name));
     const std::string text = output_text("t." + name, column->type);
-    columns.push_back(fmt::format("t.{0} AS k{1}, {2} AS t{1}, convert_to({2}, 'UTF8') AS b{1}", name,
-                                  i + 1, text));
+    columns.push_back(fmt::format("t.{0} AS k{1}, {2} AS t{1}", name, i + 1, text));
     order.push_back("t." + name);
     p.cast_types.push_back(column->cast_type);
   }
