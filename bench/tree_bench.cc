@@ -88,8 +88,13 @@ int main(int argc, char** argv) {
 
   const double bare = median(bare_rates);
   const double tree = median(tree_rates);
-  std::printf("bare SHA-256 of 65 bytes  %6.2f million/s\n", bare / 1e6);
-  std::printf("tree with tiles           %6.2f million leaves/s\n", tree / 1e6);
-  std::printf("ratio                     %6.2f   (required: %.2f)\n", tree / bare, kRequiredRatio);
-  return tree / bare >= kRequiredRatio ? 0 : 1;
+  std::vector<double> ratios;
+  for (std::size_t i = 0; i < bare_rates.size(); ++i) ratios.push_back(tree_rates[i] / bare_rates[i]);
+  const auto [low, high] = std::minmax_element(ratios.begin(), ratios.end());
+  // A row of the table that bench/run prints.
+  std::printf(
+      "| the tree with its tiles, against bare SHA-256 of 65 bytes | %.2f M/s | %.2f M/s | "
+      "%.2f (%.2f-%.2f) | %.2f |\n",
+      tree / 1e6, bare / 1e6, median(ratios), *low, *high, kRequiredRatio);
+  return median(ratios) >= kRequiredRatio ? 0 : 1;
 }

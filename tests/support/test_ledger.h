@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "format/signing_key.h"
 #include "capture/modes.h"
+#include "format/signing_key.h"
 #include "ledger/ledger.h"
 #include "ledger/registry.h"
 #include "ledger/schema.h"
@@ -94,19 +94,26 @@ class TestSchema : public Server {
   void create_xid_table(const std::string& table, const std::string& columns = "") const {
     psql("CREATE TABLE " + table + " (id bigint PRIMARY KEY, " + columns +
          " xid xid8 NOT NULL DEFAULT pg_current_xact_id());"
-         "ALTER TABLE " + table + " ADD CHECK (xid = pg_current_xact_id()) NOT VALID;"
-         "CREATE INDEX ON " + table + " (xid, id)");
+         "ALTER TABLE " +
+         table +
+         " ADD CHECK (xid = pg_current_xact_id()) NOT VALID;"
+         "CREATE INDEX ON " +
+         table + " (xid, id)");
   }
 
   std::int64_t take(int max_rows = 10000) const {
-    return std::stoll(psql("SELECT " + schema_ + ".process_next_batch(" + std::to_string(max_rows) +
-                           ")"));
+    return std::stoll(
+        psql("SELECT " + schema_ + ".process_next_batch(" + std::to_string(max_rows) + ")"));
   }
   // Until a batch finds nothing; returns how many rows came.
   std::int64_t drain(int max_rows = 10000) const {
     std::int64_t all = 0;
-    while (const std::int64_t taken = take(max_rows)) all += taken;
-    return all;
+    for (int batch = 0; batch < 2000; ++batch) {
+      const std::int64_t taken = take(max_rows);
+      if (taken == 0) return all;
+      all += taken;
+    }
+    throw std::runtime_error("2,000 batches, and there is still something new");
   }
   // A sweep from where it stands to its end, with everything that it found taken.
   void sweep(const std::string& source, int window = 10000) const {
@@ -131,12 +138,14 @@ class TestSchema : public Server {
 
   // Empty, or what is wrong with the numbering of the log.
   [[nodiscard]] std::string gaps() const {
-    return psql("SELECT format('id %s, expected %s; ordinal %s of source %s, expected %s', id, "
-                "expected_id, ordinal, source_id, expected_ordinal) FROM (SELECT *, "
-                "row_number() OVER (ORDER BY id) - 1 AS expected_id, "
-                "row_number() OVER (PARTITION BY source_id ORDER BY id) - 1 AS expected_ordinal, "
-                "lag(sequenced_at) OVER (ORDER BY id) > sequenced_at AS back FROM " + schema_ +
-                ".processed_log) AS p WHERE id <> expected_id OR ordinal <> expected_ordinal OR back");
+    return psql(
+        "SELECT format('id %s, expected %s; ordinal %s of source %s, expected %s', id, "
+        "expected_id, ordinal, source_id, expected_ordinal) FROM (SELECT *, "
+        "row_number() OVER (ORDER BY id) - 1 AS expected_id, "
+        "row_number() OVER (PARTITION BY source_id ORDER BY id) - 1 AS expected_ordinal, "
+        "lag(sequenced_at) OVER (ORDER BY id) > sequenced_at AS back FROM " +
+        schema_ +
+        ".processed_log) AS p WHERE id <> expected_id OR ordinal <> expected_ordinal OR back");
   }
 
  private:
@@ -144,5 +153,12 @@ class TestSchema : public Server {
   std::string origin_;
   std::string schema_;
 };
+
+// Makes `to` a copy of `from`, as a restored backup would be. Neither may have open sessions.
+inline void copy_database(const TestDatabase& from, const TestDatabase& to) {
+  const TestDatabase outside;
+  outside.psql("DROP DATABASE " + to.name());
+  outside.psql("CREATE DATABASE " + to.name() + " TEMPLATE " + from.name());
+}
 
 }  // namespace pgtally::test
