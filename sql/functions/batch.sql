@@ -81,12 +81,15 @@ AS $$
   SELECT taken > 0 AND taken >= max_rows / cardinality(pgtally.feeds())
 $$;
 
--- Takes note of a batch that was just put into processed_log: the last row of each feed (arrays of
--- equal length: feed, xid and key of its last row), and whether some feed may have had more.
+-- Takes note of a batch that was just put into processed_log, and whether some feed may have had
+-- more. In arrays of equal length: the feeds that gave rows, how many, the position of the first row,
+-- xid and key of the last one in the feed's order (the key of a polled row is its position).
 CREATE OR REPLACE FUNCTION pgtally.close_batch(
   b          pgtally.batch,
   max_rows   integer,
   feed_ids   integer[],
+  counts     bigint[],
+  first_positions text[],
   last_xids  xid8[],
   last_keys  text[])   -- as the text of a text[], because arrays of arrays need equal lengths
 RETURNS void
@@ -115,7 +118,8 @@ BEGIN
 
   FOR i IN 1 .. cardinality(feed_ids) LOOP
     IF feed_ids[i] <> 0 AND (SELECT mode FROM pgtally.source WHERE source_id = feed_ids[i]) = 'poll' THEN
-      PERFORM pgtally.note_polled(feed_ids[i], b.next_id);
+      PERFORM pgtally.note_polled(feed_ids[i], b.next_id, counts[i], first_positions[i]::bigint,
+                                  (last_keys[i]::text[])[1]::bigint);
     ELSIF cut_off THEN
       INSERT INTO pgtally.capture (feed, round_id, cursor_xid, cursor_key, baseline, baseline_self)
       SELECT feed_ids[i], r.round_id, last_xids[i], last_keys[i]::text[], p.baseline, p.baseline_self
@@ -181,11 +185,13 @@ SET row_security = off
 SET jit = off
 AS $$
 DECLARE
-  b     pgtally.batch;
-  taken bigint;
-  feeds integer[];
-  xids  xid8[];
-  keys  text[];
+  b      pgtally.batch;
+  taken  bigint;
+  feeds  integer[];
+  counts bigint[];
+  firsts text[];
+  xids   xid8[];
+  keys   text[];
 BEGIN
   PERFORM pgtally.lock_ledger();
   b := pgtally.open_batch();
@@ -205,13 +211,18 @@ BEGIN
      ORDER BY place
   ), last AS (
     -- In the order of the feed: rows of staging may stand in another one, by their sources' times.
-    SELECT DISTINCT ON (feed) feed, xid, coalesce(cursor_key, ARRAY[staged_id::text])::text AS key
+    SELECT DISTINCT ON (feed) feed, xid,
+           coalesce(cursor_key, ARRAY[coalesce(staged_id::text, source_position)])::text AS key
       FROM rows ORDER BY feed, xid DESC NULLS LAST, staged_id DESC NULLS LAST, place DESC
+  ), first AS (
+    SELECT feed, count(*) AS n, min(place) AS place FROM rows GROUP BY feed
   )
-  SELECT (SELECT count(*) FROM rows), array_agg(feed), array_agg(xid), array_agg(key)
-    INTO taken, feeds, xids, keys FROM last;
+  SELECT (SELECT count(*) FROM rows), array_agg(l.feed), array_agg(f.n),
+         array_agg(r.source_position), array_agg(l.xid), array_agg(l.key)
+    INTO taken, feeds, counts, firsts, xids, keys
+    FROM last AS l JOIN first AS f USING (feed) JOIN rows AS r ON r.place = f.place;
   IF taken > 0 OR b.has_work THEN
-    PERFORM pgtally.close_batch(b, max_rows, coalesce(feeds, '{}'), xids, keys);
+    PERFORM pgtally.close_batch(b, max_rows, coalesce(feeds, '{}'), counts, firsts, xids, keys);
   END IF;
   RETURN taken;
 END $$;

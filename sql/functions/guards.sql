@@ -23,12 +23,18 @@ DECLARE
   per       record;
   ordinals  bigint[];
   expected  bigint;
-  scattered boolean := false;
 BEGIN
-  SELECT count(*) AS n, min(id) AS low, max(id) AS high,
-         min(sequenced_at) AS earliest, max(sequenced_at) AS latest
-    INTO added FROM appended;
-  IF added.n = 0 THEN
+  -- One pass over the new rows; what is left are a few rows for each source.
+  SELECT sum(n)::bigint AS n, min(low_id) AS low, max(high_id) AS high, min(earliest) AS earliest,
+         max(latest) AS latest, array_agg(source_id) AS sources, array_agg(n) AS counts,
+         array_agg(low) AS lows, array_agg(high) AS highs, bool_or(scattered) AS scattered
+    INTO added
+    FROM (SELECT source_id, count(*) AS n, min(id) AS low_id, max(id) AS high_id,
+                 min(sequenced_at) AS earliest, max(sequenced_at) AS latest,
+                 min(ordinal) AS low, max(ordinal) AS high,
+                 min(ordinal - id) <> max(ordinal - id) AS scattered
+            FROM appended GROUP BY source_id) AS of_source;
+  IF added.n IS NULL THEN
     RETURN NULL;
   END IF;
   SELECT * INTO head FROM pgtally.log_head ORDER BY head_id DESC LIMIT 1;
@@ -45,9 +51,8 @@ BEGIN
 
   ordinals := head.next_ordinals;
   FOR per IN
-    SELECT source_id, count(*) AS n, min(ordinal) AS low, max(ordinal) AS high,
-           min(ordinal - id) <> max(ordinal - id) AS scattered
-      FROM appended GROUP BY source_id
+    SELECT * FROM unnest(added.sources, added.counts, added.lows, added.highs)
+                    AS u(source_id, n, low, high)
   LOOP
     IF NOT EXISTS (SELECT FROM pgtally.source WHERE source_id = per.source_id) THEN
       RAISE EXCEPTION 'there is no source %', per.source_id USING ERRCODE = 'TLR02';
@@ -57,13 +62,12 @@ BEGIN
       RAISE EXCEPTION 'ordinals %..% (% rows) do not continue source %, which ends before %',
         per.low, per.high, per.n, per.source_id, expected USING ERRCODE = 'TLR02';
     END IF;
-    scattered := scattered OR per.scattered;
     ordinals[per.source_id + 1] := per.high + 1;
   END LOOP;
 
   -- With ids without a gap and ordinal - id constant, the ordinals have none either. Where rows of
   -- several sources are mixed, each ordinal has to be looked at.
-  IF scattered AND EXISTS (
+  IF added.scattered AND EXISTS (
     SELECT FROM (
       SELECT ordinal, coalesce(head.next_ordinals[source_id + 1], 0) - 1
                       + row_number() OVER (PARTITION BY source_id ORDER BY id) AS expected

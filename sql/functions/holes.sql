@@ -55,44 +55,42 @@ RETURN (SELECT count(*) <= 8 FROM pgtally.barrier)
     OR (floor(extract(epoch FROM now()))::bigint + barrier_id) % 4 = 0
     OR barrier_id = (SELECT max(b.barrier_id) FROM pgtally.barrier AS b);
 
--- After rows of a polled source went into the log from first_id on: the new high key, holes filled
--- and holes found. New holes wait for every transaction that runs now.
---
--- The batch is read by its ids, with both ends given and its source looked at row by row: a planner
--- without statistics would otherwise read the whole log, or all that it has of the source.
-CREATE OR REPLACE FUNCTION pgtally.note_polled(source integer, first_id bigint) RETURNS void
+-- After a polled source's feed gave `taken` rows, with keys from `low` to `top`, to the batch that
+-- begins with first_id: the new high key, holes filled and holes found. New holes wait for every
+-- transaction that runs now.
+CREATE OR REPLACE FUNCTION pgtally.note_polled(
+  source integer, first_id bigint, taken bigint, low bigint, top bigint)
+RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   most    CONSTANT bigint := 9223372036854775807;  -- has no place in a range that ends before its end
   high    bigint := (pgtally.progress_of(source)).high;
-  end_id  bigint := (SELECT next_id FROM pgtally.log_head ORDER BY head_id DESC LIMIT 1);
-  seen    record;
+  end_id  bigint;
   keys    int8multirange;
   skipped int8multirange;
 BEGIN
-  SELECT count(*) AS n, min(position) AS low, max(position) AS high INTO seen
-    FROM (SELECT CASE WHEN source_id = source THEN source_position::bigint END AS position
-            FROM pgtally.processed_log WHERE id >= first_id AND id < end_id) AS batch
-   WHERE position IS NOT NULL;
-  IF seen.high > high OR high IS NULL THEN
-    INSERT INTO pgtally.capture (feed, high) VALUES (source, seen.high);
+  IF top > high OR high IS NULL THEN
+    INSERT INTO pgtally.capture (feed, high) VALUES (source, top);
   END IF;
   -- The usual case: the keys go on where they ended, and there is nothing to note. Numeric, because
   -- keys may lie further apart than a bigint can count.
-  IF seen.low = high::numeric + 1 AND seen.n = seen.high::numeric - seen.low + 1 THEN
+  IF low = high::numeric + 1 AND taken = top::numeric - low + 1 THEN
     RETURN;
   END IF;
 
+  -- The batch by its ids, with both ends given and the source looked at row by row: a planner
+  -- without statistics would otherwise read the whole log, or all that it has of the source.
+  SELECT next_id INTO end_id FROM pgtally.log_head ORDER BY head_id DESC LIMIT 1;
   SELECT coalesce(range_agg(int8range(source_position::bigint, source_position::bigint, '[]'))
            FILTER (WHERE source_id = source AND source_position <> most::text), '{}')
     INTO keys FROM pgtally.processed_log WHERE id >= first_id AND id < end_id;
   UPDATE pgtally.hole SET ranges = ranges - keys WHERE source_id = source AND ranges && keys;
   DELETE FROM pgtally.hole WHERE source_id = source AND isempty(ranges);
 
-  IF high IS NULL OR seen.high > high::numeric + 1 THEN
-    skipped := int8multirange(int8range(CASE WHEN high < most THEN high + 1 END, seen.high)) - keys;
+  IF high IS NULL OR top > high::numeric + 1 THEN
+    skipped := int8multirange(int8range(CASE WHEN high < most THEN high + 1 END, top)) - keys;
     IF NOT isempty(skipped) THEN
       PERFORM pgtally.add_holes(source, skipped);
     END IF;

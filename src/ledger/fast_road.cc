@@ -26,12 +26,15 @@ struct Batch {
   bool has_work = false;
 };
 
-// Where a feed stood with the last row that was taken of it; as close_batch() wants it.
-struct LastRow {
+// What a feed gave to the batch, as close_batch() wants it.
+struct FeedRows {
+  std::int64_t count = 0;
+  std::string first_position;
+  // Of its last row:
   std::optional<std::uint64_t> xid;
   std::optional<std::int64_t> staged_id;
   std::size_t place = 0;
-  std::vector<std::string> key = {};
+  std::vector<std::string> key;
 };
 
 Result<Batch> open_batch(const Ledger& ledger) {
@@ -136,38 +139,50 @@ class Copier {
   EntryBuffer buffer_;
 };
 
-// The last row of each feed in the order of the feed: rows of staging may stand in another one, by
-// their sources' times.
-Result<std::map<std::int32_t, LastRow>> last_rows(const pg::Rows& rows) {
-  std::map<std::int32_t, LastRow> last;
+// The last row is that in the order of the feed: rows of staging may stand in another one, by their
+// sources' times.
+Result<std::map<std::int32_t, FeedRows>> rows_by_feed(const pg::Rows& rows) {
+  std::map<std::int32_t, FeedRows> feeds;
   for (std::size_t r = 0; r < rows.size(); ++r) {
-    TRY(const auto feed, rows.get<std::int32_t>(r, 0));
+    TRY(const auto id, rows.get<std::int32_t>(r, 0));
     TRY(const auto xid, rows.get<std::optional<std::uint64_t>>(r, 9));
     TRY(const auto staged_id, rows.get<std::optional<std::int64_t>>(r, 10));
-    LastRow& row = last[feed];
-    if (std::tie(xid, staged_id) < std::tie(row.xid, row.staged_id)) continue;
-    row = {xid, staged_id, r};
+    FeedRows& feed = feeds[id];
+    if (feed.count++ == 0) {
+      TRY(feed.first_position, rows.get<std::string>(r, 5));
+    }
+    if (std::tie(xid, staged_id) < std::tie(feed.xid, feed.staged_id)) continue;
+    feed.xid = xid;
+    feed.staged_id = staged_id;
+    feed.place = r;
   }
-  for (auto& [feed, row] : last) {
-    if (row.staged_id) {
-      row.key = {std::to_string(*row.staged_id)};
-    } else if (!rows.is_null(row.place, 11)) {
-      TRY(row.key, rows.get<std::vector<std::string>>(row.place, 11));
+  for (auto& [id, feed] : feeds) {
+    if (feed.staged_id) {
+      feed.key = {std::to_string(*feed.staged_id)};
+    } else if (!rows.is_null(feed.place, 11)) {
+      TRY(feed.key, rows.get<std::vector<std::string>>(feed.place, 11));
+    } else {
+      TRY(auto position, rows.get<std::string>(feed.place, 5));
+      feed.key = {std::move(position)};
     }
   }
-  return last;
+  return feeds;
 }
 
 Result<void> close_batch(const Ledger& ledger, const Batch& batch, std::int32_t max_rows,
-                         const std::map<std::int32_t, LastRow>& last) {
-  std::vector<std::int64_t> feeds;
+                         const std::map<std::int32_t, FeedRows>& feeds) {
+  std::vector<std::int64_t> ids;
+  std::vector<std::int64_t> counts;
+  std::vector<std::string> firsts;
   std::vector<std::string> xids;
   std::vector<std::string> keys;
-  for (const auto& [feed, row] : last) {
-    feeds.push_back(feed);
-    xids.push_back(row.xid ? std::to_string(*row.xid) : "0");
+  for (const auto& [id, feed] : feeds) {
+    ids.push_back(id);
+    counts.push_back(feed.count);
+    firsts.push_back(feed.first_position);
+    xids.push_back(feed.xid ? std::to_string(*feed.xid) : "0");
     std::string key = "{";
-    for (const std::string& column : row.key) {
+    for (const std::string& column : feed.key) {
       if (key.size() > 1) key += ',';
       key += '"';
       for (const char c : column) {
@@ -181,7 +196,8 @@ Result<void> close_batch(const Ledger& ledger, const Batch& batch, std::int32_t 
   TRY([[maybe_unused]] const auto closed,
       ledger.query("SELECT pgtally.close_batch(ROW($1::int8, $2::timestamptz, $3::int8[], "
                    "$4::text::pg_snapshot, $5::text::xid8, $6::int8[], $7::bool)::pgtally.batch, "
-                   "$8::int4, $9::int8[]::int4[], $10::text[]::xid8[], $11::text[])",
+                   "$8::int4, $9::int8[]::int4[], $10::int8[], $11::text[], "
+                   "$12::text[]::xid8[], $13::text[])",
                    pg::Params()
                        .index(LeafIndex{batch.next_id})
                        .time(batch.sequenced_at)
@@ -191,7 +207,9 @@ Result<void> close_batch(const Ledger& ledger, const Batch& batch, std::int32_t 
                        .int8_array(batch.settled)
                        .boolean(batch.has_work)
                        .int4(max_rows)
-                       .int8_array(feeds)
+                       .int8_array(ids)
+                       .int8_array(counts)
+                       .text_array(firsts)
                        .text_array(xids)
                        .text_array(keys)));
   return {};
@@ -223,8 +241,8 @@ Result<std::uint64_t> take_fast_road(const Ledger& ledger, std::int32_t max_rows
     if (observer != nullptr) observer->reached(Step::kEntriesCopied);
   }
   if (!rows.empty() || batch.has_work) {
-    TRY(const auto last, last_rows(rows));
-    TRY_VOID(close_batch(ledger, batch, max_rows, last));
+    TRY(const auto feeds, rows_by_feed(rows));
+    TRY_VOID(close_batch(ledger, batch, max_rows, feeds));
   }
   return rows.size();
 }

@@ -18,7 +18,7 @@ namespace pgtally {
 using Clock = std::function<std::chrono::steady_clock::time_point()>;
 
 struct CycleOptions {
-  std::int32_t batch_rows = 10'000;
+  std::int32_t batch_rows = 20'000;
   // Checkpoints are no closer together than this.
   std::chrono::milliseconds checkpoint_interval{50};
 };

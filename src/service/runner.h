@@ -44,8 +44,9 @@ using RunProgress = std::function<void(std::uint64_t done, std::uint64_t total)>
 [[nodiscard]] Result<OnceReport> run_once(pg::Connection& connection, const RunnerOptions& options,
                                           const RunProgress& progress);
 
-// Loops until `stop`. Passing troubles are logged and waited out; it returns an error for what only
-// a person can mend: tampering, a guard that says no, a ledger that is not there.
+// Loops until `stop`. Troubles are logged and waited out, with nothing sequenced meanwhile, so that
+// it heals by itself. It returns an error for what contradicts a signature (kTampered), and for what
+// was wrong from the beginning: no ledger, no rights, no guard.
 [[nodiscard]] Result<void> run_loop(const RunnerOptions& options, const StopSignal& stop);
 
 // Makes this host the one that signs: a new guard that stands at (size, root), which the tree must
