@@ -2,8 +2,7 @@
 //
 //   - objects, arrays, strings, true, false, null; integers are strings of decimal digits;
 //   - member names match [a-z_]+ and ascend; no white space anywhere;
-//   - strings are UTF-8; only `"`, `\` and characters below U+0020 are escaped: \" \\ \b \f \n \r
-//   \t,
+//   - strings are UTF-8; only `"`, `\` and characters below U+0020 are escaped: \" \\ \b \f \n \r \t,
 //     the rest as \u00xx with lower-case digits;
 //   - at most kMaxDocumentSize bytes and kMaxDocumentDepth values deep.
 //

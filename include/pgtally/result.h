@@ -95,14 +95,14 @@ class [[nodiscard]] Result<void> {
 // TRY_VOID(expression): the same where there is no value to keep.
 #define PGTALLY_CONCAT_(a, b) a##b
 #define PGTALLY_CONCAT(a, b) PGTALLY_CONCAT_(a, b)
-#define PGTALLY_TRY_(temporary, declaration, expression)        \
-  auto temporary = (expression);                                \
-  if (!temporary.ok()) return std::move(temporary).error();     \
+#define PGTALLY_TRY_(temporary, declaration, expression)    \
+  auto temporary = (expression);                            \
+  if (!temporary.ok()) return std::move(temporary).error(); \
   declaration = std::move(temporary).value()
 #define TRY(declaration, ...) \
   PGTALLY_TRY_(PGTALLY_CONCAT(try_, __COUNTER__), declaration, (__VA_ARGS__))
-#define TRY_VOID(...)                                                          \
-  do {                                                                         \
-    auto try_result = (__VA_ARGS__);                                           \
-    if (!try_result.ok()) return std::move(try_result).error();                \
+#define TRY_VOID(...)                                           \
+  do {                                                          \
+    auto try_result = (__VA_ARGS__);                            \
+    if (!try_result.ok()) return std::move(try_result).error(); \
   } while (false)

@@ -47,7 +47,9 @@ Result<std::uint32_t> ByteReader::u32(std::string_view field) {
   return static_cast<std::uint32_t>(value);
 }
 
-Result<std::uint64_t> ByteReader::u64(std::string_view field) { return big_endian(8, field); }
+Result<std::uint64_t> ByteReader::u64(std::string_view field) {
+  return big_endian(8, field);
+}
 
 Result<ByteView> ByteReader::opaque(int prefix_bytes, std::size_t least, std::size_t most,
                                     std::string_view field) {

@@ -33,7 +33,11 @@ int hex_value(char c) {
 std::size_t utf8_length_at(ByteView bytes, std::size_t at) {
   const std::uint8_t lead = bytes[at];
   if (lead < 0x80) return 1;
-  const std::size_t length = lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : lead < 0xf5 ? 4 : 0;
+  const std::size_t length = lead < 0xc2   ? 0
+                             : lead < 0xe0 ? 2
+                             : lead < 0xf0 ? 3
+                             : lead < 0xf5 ? 4
+                                           : 0;
   if (length == 0 || at + length > bytes.size()) return 0;
   for (std::size_t i = 1; i < length; ++i) {
     if ((bytes[at + i] & 0xc0) != 0x80) return 0;
@@ -132,9 +136,13 @@ Result<Bytes> from_base64(std::string_view text) {
   return bytes;
 }
 
-Result<Hash> hash_from_base64(std::string_view text) { return as_hash(from_base64(text)); }
+Result<Hash> hash_from_base64(std::string_view text) {
+  return as_hash(from_base64(text));
+}
 
-Result<Hash> hash_from_hex(std::string_view text) { return as_hash(from_hex(text)); }
+Result<Hash> hash_from_hex(std::string_view text) {
+  return as_hash(from_hex(text));
+}
 
 bool is_utf8(ByteView bytes) {
   std::size_t at = 0;
@@ -153,7 +161,8 @@ Result<std::uint64_t> parse_decimal(std::string_view text) {
   for (const char c : text) {
     if (c < '0' || c > '9') return reject("not a decimal number: " + quoted(text));
     const auto digit = static_cast<std::uint64_t>(c - '0');
-    if (value > (UINT64_MAX - digit) / 10) return reject("the number is beyond 2^64-1: " + quoted(text));
+    if (value > (UINT64_MAX - digit) / 10)
+      return reject("the number is beyond 2^64-1: " + quoted(text));
     value = value * 10 + digit;
   }
   return value;

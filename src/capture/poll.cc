@@ -43,9 +43,10 @@ END )sql",
 }
 
 std::string poll_waiting(const SourceText& p) {
-  return plpgsql_function(fmt::format("{0}.waiting_{1}(most integer, r {0}.round)", p.schema, p.id),
-                  "TABLE (waiting_rows bigint, oldest timestamptz)", "STABLE",
-                  fmt::format(R"sql(
+  return plpgsql_function(
+      fmt::format("{0}.waiting_{1}(most integer, r {0}.round)", p.schema, p.id),
+      "TABLE (waiting_rows bigint, oldest timestamptz)", "STABLE",
+      fmt::format(R"sql(
 DECLARE
   high bigint := ({s}.progress_of({id})).high;
 BEGIN
@@ -53,8 +54,8 @@ BEGIN
   SELECT count(*), min(w.tm)
     FROM (SELECT {time} AS tm FROM {table} WHERE high IS NULL OR {key} > high LIMIT most) AS w;
 END )sql",
-                              fmt::arg("s", p.schema), fmt::arg("id", p.id), fmt::arg("time", p.time),
-                              fmt::arg("table", p.table), fmt::arg("key", p.first_key)));
+                  fmt::arg("s", p.schema), fmt::arg("id", p.id), fmt::arg("time", p.time),
+                  fmt::arg("table", p.table), fmt::arg("key", p.first_key)));
 }
 
 class PollMode : public CaptureMode {
@@ -66,7 +67,8 @@ class PollMode : public CaptureMode {
   std::string_view own_column() const override { return ""; }
   bool finds_rows(const SourceText& source) const override { return source.integer_key; }
 
-  std::vector<std::string> missing(const TableShape&, const std::vector<std::string>&) const override {
+  std::vector<std::string> missing(const TableShape&,
+                                   const std::vector<std::string>&) const override {
     return {};
   }
 
@@ -82,9 +84,10 @@ class PollMode : public CaptureMode {
  private:
   // Below the highest key, and not in a hole that is still looked into.
   static std::string rows_of_sweeps(const SourceText& source) {
-    return fmt::format("w.k1 <= progress.high AND NOT EXISTS (SELECT FROM {}.hole AS h\n"
-                       "            WHERE h.source_id = {} AND h.ranges @> w.k1::bigint)",
-                       source.schema, source.id);
+    return fmt::format(
+        "w.k1 <= progress.high AND NOT EXISTS (SELECT FROM {}.hole AS h\n"
+        "            WHERE h.source_id = {} AND h.ranges @> w.k1::bigint)",
+        source.schema, source.id);
   }
 };
 

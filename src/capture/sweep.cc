@@ -9,7 +9,8 @@ std::string sweep_function(const SourceText& p, const std::string& position,
   return plpgsql_function(
       fmt::format("{}.sweep_{}(after text[], most integer)", p.schema, p.id),
       "TABLE (scanned bigint, found bigint, last_key text[])", "VOLATILE",
-      fmt::format(R"sql(
+      fmt::format(
+          R"sql(
 DECLARE
   progress {s}.capture := {s}.progress_of({id});
   r        {s}.round := {s}.current_round();
@@ -37,15 +38,13 @@ DECLARE
   SELECT (SELECT count(*) FROM w), (SELECT count(*) FROM new),
          (SELECT ARRAY[{texts}] FROM w ORDER BY {descending} LIMIT 1);
 END )sql",
-                  fmt::arg("s", p.schema), fmt::arg("id", p.id), fmt::arg("definition", p.definition),
-                  fmt::arg("cursors", p.cursor_variables()), fmt::arg("assign", p.cursor_from("after")),
-                  fmt::arg("columns", p.columns), fmt::arg("table", p.table),
-                  fmt::arg("beyond", p.beyond_cursor()), fmt::arg("order", p.order),
-                  fmt::arg("key", p.key), fmt::arg("content", p.content),
-                  fmt::arg("position", position), fmt::arg("own", own),
-                  fmt::arg("keys", p.each_key("w.k{n}")),
-                  fmt::arg("texts", p.each_key("w.t{n}")),
-                  fmt::arg("descending", p.each_key("w.k{n} DESC"))));
+          fmt::arg("s", p.schema), fmt::arg("id", p.id), fmt::arg("definition", p.definition),
+          fmt::arg("cursors", p.cursor_variables()), fmt::arg("assign", p.cursor_from("after")),
+          fmt::arg("columns", p.columns), fmt::arg("table", p.table),
+          fmt::arg("beyond", p.beyond_cursor()), fmt::arg("order", p.order), fmt::arg("key", p.key),
+          fmt::arg("content", p.content), fmt::arg("position", position), fmt::arg("own", own),
+          fmt::arg("keys", p.each_key("w.k{n}")), fmt::arg("texts", p.each_key("w.t{n}")),
+          fmt::arg("descending", p.each_key("w.k{n} DESC"))));
 }
 
 }  // namespace pgtally

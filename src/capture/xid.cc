@@ -16,10 +16,11 @@ bool contains(const std::vector<std::string>& list, const std::string& text) {
 }
 
 bool contains_index(const TableShape& table, const std::vector<std::string>& leading) {
-  return std::any_of(table.index_columns.begin(), table.index_columns.end(), [&](const auto& index) {
-    return index.size() >= leading.size() &&
-           std::equal(leading.begin(), leading.end(), index.begin());
-  });
+  return std::any_of(table.index_columns.begin(), table.index_columns.end(),
+                     [&](const auto& index) {
+                       return index.size() >= leading.size() &&
+                              std::equal(leading.begin(), leading.end(), index.begin());
+                     });
 }
 
 // The rest of the transaction that the cursor stands in; transactions that were open when the last
@@ -28,7 +29,8 @@ std::string xid_feed(const SourceText& p) {
   return plpgsql_function(
       fmt::format("{0}.feed_{1}(max_rows integer, r {0}.round)", p.schema, p.id),
       "SETOF " + p.schema + ".pending_row", "STABLE",
-      fmt::format(R"sql(
+      fmt::format(
+          R"sql(
 DECLARE
   progress {s}.capture := {s}.progress_of({id});
   here     xid8 := '0';
@@ -60,20 +62,19 @@ DECLARE
     ) AS w
    ORDER BY w.x, {keys} LIMIT max_rows;
 END )sql",
-                  fmt::arg("s", p.schema), fmt::arg("id", p.id), fmt::arg("cursors", p.cursor_variables()),
-                  fmt::arg("assign", p.cursor_from("progress.cursor_key")),
-                  fmt::arg("out", p.pending_columns("w.x::text", "w.x",
-                                                  "ARRAY[" + p.each_key("w.t{n}") + "]")),
-                  fmt::arg("columns", p.columns), fmt::arg("table", p.table),
-                  fmt::arg("beyond", p.beyond_cursor()), fmt::arg("order", p.order),
-                  fmt::arg("keys", p.each_key("w.k{n}"))));
+          fmt::arg("s", p.schema), fmt::arg("id", p.id), fmt::arg("cursors", p.cursor_variables()),
+          fmt::arg("assign", p.cursor_from("progress.cursor_key")),
+          fmt::arg("out",
+                   p.pending_columns("w.x::text", "w.x", "ARRAY[" + p.each_key("w.t{n}") + "]")),
+          fmt::arg("columns", p.columns), fmt::arg("table", p.table),
+          fmt::arg("beyond", p.beyond_cursor()), fmt::arg("order", p.order),
+          fmt::arg("keys", p.each_key("w.k{n}"))));
 }
 
 std::string xid_waiting(const SourceText& p) {
-  return plpgsql_function(
-      fmt::format("{0}.waiting_{1}(most integer, r {0}.round)", p.schema, p.id),
-      "TABLE (waiting_rows bigint, oldest timestamptz)", "STABLE",
-      fmt::format(R"sql(
+  return plpgsql_function(fmt::format("{0}.waiting_{1}(most integer, r {0}.round)", p.schema, p.id),
+                          "TABLE (waiting_rows bigint, oldest timestamptz)", "STABLE",
+                          fmt::format(R"sql(
 DECLARE
   progress {s}.capture := {s}.progress_of({id});
   here     xid8 := '0';
@@ -90,9 +91,11 @@ DECLARE
              AND {s}.in_progress(t.xid, progress.baseline, progress.baseline_self)
            LIMIT most) AS w;
 END )sql",
-                  fmt::arg("s", p.schema), fmt::arg("id", p.id), fmt::arg("cursors", p.cursor_variables()),
-                  fmt::arg("assign", p.cursor_from("progress.cursor_key")), fmt::arg("time", p.time),
-                  fmt::arg("table", p.table), fmt::arg("beyond", p.beyond_cursor())));
+                                      fmt::arg("s", p.schema), fmt::arg("id", p.id),
+                                      fmt::arg("cursors", p.cursor_variables()),
+                                      fmt::arg("assign", p.cursor_from("progress.cursor_key")),
+                                      fmt::arg("time", p.time), fmt::arg("table", p.table),
+                                      fmt::arg("beyond", p.beyond_cursor())));
 }
 
 class XidMode : public CaptureMode {
@@ -123,7 +126,8 @@ class XidMode : public CaptureMode {
     wanted.insert(wanted.end(), key.begin(), key.end());
     if (!contains_index(table, wanted)) {
       std::string columns;
-      for (const std::string& name : wanted) columns += (columns.empty() ? "\"" : ", \"") + name + "\"";
+      for (const std::string& name : wanted)
+        columns += (columns.empty() ? "\"" : ", \"") + name + "\"";
       missing.push_back("CREATE INDEX ON " + table.qualified + " (" + columns + ");");
     }
     return missing;

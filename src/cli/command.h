@@ -29,8 +29,8 @@ struct Example {
 };
 
 struct Description {
-  std::string name =
-      {};  // "verify", or "source add": the noun is declared with Program::add_noun()
+  // "verify", or "source add": the noun is declared with Program::add_noun()
+  std::string name = {};
   Group group = Group::kStart;  // for a verb of a noun, the noun's counts
   std::string summary = {};     // one line, lower case, no full stop
   std::string usage = {};       // what follows the name; empty: made of the declared arguments

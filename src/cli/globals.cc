@@ -48,7 +48,8 @@ void declare(Options& options, GlobalOptions& into) {
                  "a private PostgreSQL in this directory instead; else $PGTALLY_EMBEDDED");
   options.option("--schema", "NAME", into.schema,
                  "the ledger's schema; else $PGTALLY_SCHEMA, else pgtally");
-  options.option("--config", "FILE", into.config, "settings, as in pgtally.toml; else $PGTALLY_CONFIG");
+  options.option("--config", "FILE", into.config,
+                 "settings, as in pgtally.toml; else $PGTALLY_CONFIG");
   options.flag("--json", into.json, "print facts and errors as JSON");
   options.flag("-q,--quiet", into.quiet, "no remarks, no progress bars");
   options.flag("-h,--help", into.help, "what a command does, with examples");

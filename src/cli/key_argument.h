@@ -9,8 +9,7 @@
 namespace pgtally::cli {
 
 // "name=bash" is column `name` with the value "bash"; what has no "=" is a value, told by its
-// place;
-// "=a=b" is the value "a=b", whatever is in it.
+// place; "=a=b" is the value "a=b", whatever is in it.
 [[nodiscard]] std::vector<ExpectedKeyColumn> parse_key_arguments(
     const std::vector<std::string>& arguments);
 

@@ -7,7 +7,7 @@
 namespace pgtally::cli {
 
 Result<Ledger> open_ledger(Context& context) {
-  TRY(pg::Connection* connection, context.database().connect());
+  TRY(pg::Connection * connection, context.database().connect());
   return Ledger::open(*connection, context.globals().schema);
 }
 

@@ -53,7 +53,9 @@ void Sha256Stream::update(ByteView bytes) {
   require(EVP_DigestUpdate(state_->context.get(), bytes.data(), bytes.size()) == 1);
 }
 
-Hash Sha256Stream::finish() { return finish_and_restart(state_->context.get()); }
+Hash Sha256Stream::finish() {
+  return finish_and_restart(state_->context.get());
+}
 
 Hash sha256(std::initializer_list<ByteView> parts) {
   thread_local const Context context = new_context();

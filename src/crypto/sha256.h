@@ -14,8 +14,12 @@ namespace pgtally {
 
 // The hash of the parts, put one after the other. Uses this thread's context.
 [[nodiscard]] Hash sha256(std::initializer_list<ByteView> parts);
-[[nodiscard]] inline Hash sha256(ByteView bytes) { return sha256({bytes}); }
-[[nodiscard]] inline Hash sha256(std::string_view text) { return sha256({as_bytes(text)}); }
+[[nodiscard]] inline Hash sha256(ByteView bytes) {
+  return sha256({bytes});
+}
+[[nodiscard]] inline Hash sha256(std::string_view text) {
+  return sha256({as_bytes(text)});
+}
 
 // For input that arrives in pieces. One stream hashes one message at a time; after finish() it is
 // ready for the next. Not for use by two threads at once.

@@ -38,9 +38,11 @@ Result<std::uint32_t> look_up(pg::Connection& connection, const std::string& tab
     if (parts.ok()) spellings.push_back(*parts);
   }
   for (const std::string& spelling : spellings) {
-    auto rows = connection.query("SELECT pg_catalog.to_regclass($1)::pg_catalog.oid", pg::Params().text(spelling));
+    auto rows = connection.query("SELECT pg_catalog.to_regclass($1)::pg_catalog.oid",
+                                 pg::Params().text(spelling));
     // A name that SQL cannot read at all is an error of its own; the quoted spelling comes next.
-    if (!rows.ok() && connection.last_sqlstate() != "42602" && connection.last_sqlstate() != "42601") {
+    if (!rows.ok() && connection.last_sqlstate() != "42602" &&
+        connection.last_sqlstate() != "42601") {
       return std::move(rows).error();
     }
     if (rows.ok() && !rows->is_null(0, 0)) return rows->get<std::uint32_t>(0, 0);
@@ -50,8 +52,9 @@ Result<std::uint32_t> look_up(pg::Connection& connection, const std::string& tab
 }
 
 Result<std::uint32_t> find_table(pg::Connection& connection, const std::string& table) {
-  TRY_VOID(connection.execute("SELECT set_config('search_path', coalesce(current_setting("
-                              "'pgtally.user_search_path', true), 'pg_catalog'), false)"));
+  TRY_VOID(
+      connection.execute("SELECT set_config('search_path', coalesce(current_setting("
+                         "'pgtally.user_search_path', true), 'pg_catalog'), false)"));
   auto found = look_up(connection, table);
   TRY_VOID(connection.execute("SET search_path = pg_catalog"));
   return found;

@@ -37,14 +37,15 @@ struct TableShape {
   std::uint32_t oid = 0;
   std::string schema;
   std::string name;
-  std::string qualified;  // both, quoted as SQL writes it
-  char kind = 'r';        // pg_class.relkind
-  char persistence = 'p'; // pg_class.relpersistence
-  std::vector<TableColumn> columns;                    // without dropped ones
-  std::vector<std::vector<std::string>> unique_keys;   // of valid, complete, immediate unique indexes
-  std::vector<std::vector<std::string>> index_columns; // the leading columns of every usable index
-  std::vector<std::string> checks;                     // definitions of its CHECK constraints
-  std::int64_t updates = 0;                            // since the statistics were last reset
+  std::string qualified;             // both, quoted as SQL writes it
+  char kind = 'r';                   // pg_class.relkind
+  char persistence = 'p';            // pg_class.relpersistence
+  std::vector<TableColumn> columns;  // without dropped ones
+  std::vector<std::vector<std::string>>
+      unique_keys;  // of valid, complete, immediate unique indexes
+  std::vector<std::vector<std::string>> index_columns;  // the leading columns of every usable index
+  std::vector<std::string> checks;                      // definitions of its CHECK constraints
+  std::int64_t updates = 0;                             // since the statistics were last reset
   std::int64_t deletes = 0;
 
   [[nodiscard]] const TableColumn* column(std::string_view column_name) const;

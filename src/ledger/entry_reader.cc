@@ -26,7 +26,8 @@ Result<EntryView> entry_at(const pg::CopyOut& row, const SourceNames& names) {
 }
 
 Error not_an_entry(std::int64_t id, const Error& why) {
-  return tampered("row " + std::to_string(id) + " of processed_log cannot be an entry: " + why.message);
+  return tampered("row " + std::to_string(id) +
+                  " of processed_log cannot be an entry: " + why.message);
 }
 
 }  // namespace
@@ -54,11 +55,13 @@ Result<void> read_entries(const Ledger& ledger, LeafIndex from, LeafIndex to,
   SourceNames names(ledger);
   TRY_VOID(names.load());
   TRY(auto copy,
-      pg::CopyOut::start(ledger.connection(), ledger.sql(fmt::format(
-          "COPY (SELECT id, source_id, definition, ordinal, operation, key, source_position, "
-          "source_time, content_hash, sequenced_at FROM pgtally.processed_log "
-          "WHERE id >= {} AND id < {} ORDER BY id) TO STDOUT (FORMAT binary)",
-          from.value, to.value))));
+      pg::CopyOut::start(
+          ledger.connection(),
+          ledger.sql(fmt::format(
+              "COPY (SELECT id, source_id, definition, ordinal, operation, key, source_position, "
+              "source_time, content_hash, sequenced_at FROM pgtally.processed_log "
+              "WHERE id >= {} AND id < {} ORDER BY id) TO STDOUT (FORMAT binary)",
+              from.value, to.value))));
   EntryBuffer buffer;
   LeafIndex expected = from;
   while (true) {

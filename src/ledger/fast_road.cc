@@ -93,7 +93,8 @@ class Copier {
     TRY(const auto source_id, rows.get<std::int32_t>(r, 1));
     const auto it = sources_.find(source_id);
     if (it == sources_.end()) {
-      return tampered("a row waits for source " + std::to_string(source_id) + ", which is not there");
+      return tampered("a row waits for source " + std::to_string(source_id) +
+                      ", which is not there");
     }
     SourceState& source = it->second;
     EntryView entry;
@@ -231,10 +232,12 @@ Result<std::uint64_t> take_fast_road(const Ledger& ledger, std::int32_t max_rows
   if (!rows.empty()) {
     TRY(auto sources, read_sources(ledger, batch));
     TRY(auto copy,
-        pg::CopyIn::start(ledger.connection(), ledger.sql(
-            "COPY pgtally.processed_log (id, source_id, definition, ordinal, operation, key, "
-            "source_position, source_time, content_hash, data, sequenced_at) "
-            "FROM STDIN (FORMAT binary)")));
+        pg::CopyIn::start(
+            ledger.connection(),
+            ledger.sql(
+                "COPY pgtally.processed_log (id, source_id, definition, ordinal, operation, key, "
+                "source_position, source_time, content_hash, data, sequenced_at) "
+                "FROM STDIN (FORMAT binary)")));
     Copier copier(batch, integrator, std::move(sources));
     for (std::size_t r = 0; r < rows.size(); ++r) TRY_VOID(copier.take(rows, r, copy));
     TRY([[maybe_unused]] const auto copied, copy.finish());

@@ -28,16 +28,20 @@ Result<void> HeadCheck::load_log_head(const Ledger& ledger) {
   TRY(auto ordinals, rows.get<std::vector<std::int64_t>>(0, 2));
   TRY(auto counted, rows.get<std::vector<std::int64_t>>(0, 3));
   if (next_id != end) {
-    findings_.push_back(fmt::format("the log head is damaged: it says the next id is {}, and the log "
-                                    "ends before {}", next_id, end));
+    findings_.push_back(
+        fmt::format("the log head is damaged: it says the next id is {}, and the log "
+                    "ends before {}",
+                    next_id, end));
   }
   const std::size_t sources = std::max(ordinals.size(), counted.size());
   ordinals.resize(sources);
   counted.resize(sources);
   for (std::size_t s = 0; s < sources; ++s) {
     if (ordinals[s] == counted[s]) continue;
-    findings_.push_back(fmt::format("the log head is damaged: it says the next ordinal of source {} "
-                                    "is {}, and the log has {}", s, ordinals[s], counted[s]));
+    findings_.push_back(
+        fmt::format("the log head is damaged: it says the next ordinal of source {} "
+                    "is {}, and the log has {}",
+                    s, ordinals[s], counted[s]));
   }
   log_size_.value = static_cast<std::uint64_t>(end);
   return {};
@@ -77,8 +81,10 @@ Result<void> HeadCheck::load_checkpoints(const Ledger& ledger) {
       continue;
     }
     if (verified->checkpoint.size != size || verified->checkpoint.root != root) {
-      findings_.push_back(fmt::format("the checkpoint of size {} is damaged: its row and its signed "
-                                      "note differ", size.value));
+      findings_.push_back(
+          fmt::format("the checkpoint of size {} is damaged: its row and its signed "
+                      "note differ",
+                      size.value));
     }
     checkpoints_.push_back({verified->checkpoint.size, verified->checkpoint.root});
   }
@@ -98,9 +104,10 @@ Result<HeadCheck> HeadCheck::load(const Ledger& ledger) {
     check.head_is_damaged_ = true;
   }
   if (!check.checkpoints_.empty() && check.head_size_ < check.checkpoints_.back().size) {
-    check.findings_.push_back(fmt::format("a checkpoint of {} entries was signed, the tree head is "
-                                          "at {}", check.checkpoints_.back().size.value,
-                                          check.head_size_.value));
+    check.findings_.push_back(
+        fmt::format("a checkpoint of {} entries was signed, the tree head is "
+                    "at {}",
+                    check.checkpoints_.back().size.value, check.head_size_.value));
     check.head_is_damaged_ = true;
   }
   const auto restored = Frontier::restore(check.head_size_, check.head_frontier_);
@@ -117,9 +124,10 @@ void HeadCheck::at_size(const Frontier& tree) {
       // Every later one differs as well, which says nothing more.
       if (!first_mismatch_seen_) {
         const std::uint64_t before = next_ == 0 ? 0 : checkpoints_[next_ - 1].size.value;
-        findings_.push_back(fmt::format("the log is not what the checkpoint of size {} signed: an "
-                                        "entry from {} to {} was changed",
-                                        tree.size().value, before, tree.size().value - 1));
+        findings_.push_back(
+            fmt::format("the log is not what the checkpoint of size {} signed: an "
+                        "entry from {} to {} was changed",
+                        tree.size().value, before, tree.size().value - 1));
       }
       first_mismatch_seen_ = true;
     }
@@ -135,9 +143,9 @@ void HeadCheck::name_changed_range(const Frontier& tree) {
     const std::uint64_t width = std::uint64_t{1} << bit;
     if ((tree.size().value & width) == 0) continue;
     if (node >= head_frontier_.size() || tree.nodes()[node] != head_frontier_[node]) {
-      findings_.push_back(width == 1 ? fmt::format("entry {} was changed", start)
-                                     : fmt::format("an entry from {} to {} was changed", start,
-                                                   start + width - 1));
+      findings_.push_back(
+          width == 1 ? fmt::format("entry {} was changed", start)
+                     : fmt::format("an entry from {} to {} was changed", start, start + width - 1));
       return;
     }
     start += width;

@@ -79,8 +79,7 @@ Result<bool> Integrator::load(const Ledger& ledger) {
                         }));
   auto cutter = TileCutter::restore(head.size, head.frontier, partial);
   if (!cutter.ok()) {
-    return tampered("entries " + std::to_string(full) + ".." +
-                        std::to_string(head.size.value - 1) +
+    return tampered("entries " + std::to_string(full) + ".." + std::to_string(head.size.value - 1) +
                         " are not those that the tree head was made of: " + cutter.error().message,
                     "Somebody changed processed_log. pgtally rebuild --check says what differs.");
   }
@@ -90,13 +89,15 @@ Result<bool> Integrator::load(const Ledger& ledger) {
   return true;
 }
 
-void Integrator::append(ByteView entry) { cutter_.append(leaf_hash(entry)); }
+void Integrator::append(ByteView entry) {
+  cutter_.append(leaf_hash(entry));
+}
 
 Result<void> Integrator::catch_up(const Ledger& ledger, LeafIndex to) {
   const LeafIndex from{cutter_.frontier().size().value};
   if (from > to) {
-    return tampered("the tree covers " + std::to_string(from.value) + " entries, the log has only " +
-                        std::to_string(to.value),
+    return tampered("the tree covers " + std::to_string(from.value) +
+                        " entries, the log has only " + std::to_string(to.value),
                     "pgtally rebuild --check says what differs.");
   }
   return read_entries(ledger, from, to, [&](LeafIndex, ByteView entry) {

@@ -3,7 +3,8 @@
 // Invariants
 //   - the cutter stands at head().size, and head() is what the database held when it was loaded or
 //     what this integrator wrote since, whether or not that was committed;
-//   - so after anything but a clean commit, load() comes before the next append.
+//   - so load() comes before the appends of each transaction; it costs nothing when the head is at
+//     hand.
 //
 // Recovery costs O(log n): the head's frontier, and the entries of the level-0 tile that is not full
 // yet (at most 255), which are checked against the frontier.

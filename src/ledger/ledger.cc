@@ -36,16 +36,18 @@ Error no_ledger(const std::string& database, const std::string& schema) {
 }  // namespace
 
 Result<void> check_schema_name(std::string_view schema) {
-  const bool fits = !schema.empty() && schema.size() <= 40 &&
-                    schema.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") ==
-                        std::string_view::npos &&
-                    (schema[0] < '0' || schema[0] > '9') && !schema.starts_with("pg_");
+  const bool fits =
+      !schema.empty() && schema.size() <= 40 &&
+      schema.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == std::string_view::npos &&
+      (schema[0] < '0' || schema[0] > '9') && !schema.starts_with("pg_");
   if (fits) return {};
   return reject("a ledger cannot live in a schema named " + quoted(schema),
                 "Use up to 40 of a-z, 0-9 and _, not starting with a digit or pg_.");
 }
 
-std::string bytea_literal(ByteView bytes) { return "'\\x" + to_hex(bytes) + "'::bytea"; }
+std::string bytea_literal(ByteView bytes) {
+  return "'\\x" + to_hex(bytes) + "'::bytea";
+}
 
 std::string Ledger::sql(std::string_view text) const {
   SchemaNames names;
@@ -65,12 +67,12 @@ Result<Ledger> Ledger::open(pg::Connection& connection, std::string schema) {
   TRY_VOID(check_schema_name(schema));
   TRY_VOID(connection.execute(kSession));
   Ledger ledger(connection, std::move(schema));
-  TRY(const auto there, connection.query(
-                            "SELECT EXISTS (SELECT FROM pg_class WHERE relname = 'ledger' AND "
-                            "relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1)), "
-                            "current_database()::text, current_setting('server_encoding'), "
-                            "current_user::text",
-                            pg::Params().text(ledger.schema_)));
+  TRY(const auto there,
+      connection.query("SELECT EXISTS (SELECT FROM pg_class WHERE relname = 'ledger' AND "
+                       "relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1)), "
+                       "current_database()::text, current_setting('server_encoding'), "
+                       "current_user::text",
+                       pg::Params().text(ledger.schema_)));
   TRY(const bool exists, there.get<bool>(0, 0));
   TRY(const auto database, there.get<std::string>(0, 1));
   TRY(const auto encoding, there.get<std::string>(0, 2));

@@ -60,8 +60,7 @@ Result<std::string> prove_under(const Ledger& ledger, LeafIndex id,
   if (with_row) {
     TRY(const auto document, read_definition_document(ledger, source.id, entry.definition));
     extra.definition = document;
-    TRY(extra.define,
-        define_record(ledger, tiles, checkpoint.size, source.id, entry.definition));
+    TRY(extra.define, define_record(ledger, tiles, checkpoint.size, source.id, entry.definition));
     TRY(extra.row, read_recorded_row(ledger, source, id, entry, extra.salt));
   }
   TRY(proof.extra, encode_extra(extra));
@@ -88,11 +87,11 @@ Result<std::vector<LeafIndex>> find_entries(const Ledger& ledger, const SourceIn
                                     "key = $2 ORDER BY id",
                                     pg::Params().int4(source.id).bytea(encoded)));
   if (rows.empty()) {
-    return reject(fmt::format("no entry of source {} has the key {}", source.name,
-                              fmt::join(values, ", ")),
-                  "If the row was only just written, let it be recorded first: pgtally run --once\n"
-                  "If its key is older than its neighbours', look for it: pgtally sweep " +
-                      source.name);
+    return reject(
+        fmt::format("no entry of source {} has the key {}", source.name, fmt::join(values, ", ")),
+        "If the row was only just written, let it be recorded first: pgtally run --once\n"
+        "If its key is older than its neighbours', look for it: pgtally sweep " +
+            source.name);
   }
   std::vector<LeafIndex> ids;
   for (std::size_t r = 0; r < rows.size(); ++r) {
@@ -143,7 +142,8 @@ Result<std::string> prove_entry(const Ledger& ledger, LeafIndex id, bool with_ro
 
 Result<std::string> prove_order(const Ledger& ledger, LeafIndex a, LeafIndex b, bool with_rows) {
   if (a == b) {
-    return reject(fmt::format("both are entry {}", a.value), "An order proof is about two entries.");
+    return reject(fmt::format("both are entry {}", a.value),
+                  "An order proof is about two entries.");
   }
   const LeafIndex first = std::min(a, b);
   const LeafIndex second = std::max(a, b);
@@ -166,8 +166,7 @@ Result<ConsistencyProof> prove_log_consistency(const Ledger& ledger, TreeSize fr
   TRY(proof.path, prove_consistency(tiles, from, to));
   TRY(proof.root_from, root_at(tiles, from));
   TRY(proof.root_to, root_at(tiles, to));
-  const auto checked =
-      verify_consistency(from, to, proof.root_from, proof.root_to, proof.path);
+  const auto checked = verify_consistency(from, to, proof.root_from, proof.root_to, proof.path);
   if (!checked.ok()) return unfit(checked.error());
   for (const TreeSize size : {from, to}) {
     TRY(const auto signed_one, checkpoint_of_size(ledger, size));

@@ -52,12 +52,12 @@ class Rebuilder {
     const std::uint64_t total = heads.tree_size().value;
     for (std::uint64_t from = 0; from < total; from += kRange) {
       const std::uint64_t to = std::min(from + kRange, total);
-      TRY_VOID(read_entries(ledger_, LeafIndex{from}, LeafIndex{to},
-                            [&](LeafIndex, ByteView entry) {
-                              cutter_.append(leaf_hash(entry));
-                              heads.at_size(cutter_.frontier());
-                              return Result<void>();
-                            }));
+      TRY_VOID(
+          read_entries(ledger_, LeafIndex{from}, LeafIndex{to}, [&](LeafIndex, ByteView entry) {
+            cutter_.append(leaf_hash(entry));
+            heads.at_size(cutter_.frontier());
+            return Result<void>();
+          }));
       TRY_VOID(compare(cutter_.take_writes()));
       if (progress) progress(to, total);
     }
@@ -108,6 +108,7 @@ class Rebuilder {
     std::vector<TileId> wanted;
     for (const TileWrite& write : writes) wanted.push_back(write.tile);
     TRY(const auto stored, stored_tiles(wanted));
+    std::vector<TileId> to_repair;
     for (const TileWrite& write : writes) {
       const auto it = stored.find(write.tile);
       Bytes& whole = growing_[write.tile];
@@ -121,10 +122,12 @@ class Rebuilder {
       if (repair_ && !as_computed) {
         // A shorter tile than is stored would be a step back; what lies beyond comes with a later
         // range.
-        TRY_VOID(repair(write.tile, whole));
+        to_repair.push_back(write.tile);
       }
-      if (whole.size() == kTileWidth * Hash::kSize) growing_.erase(write.tile);
     }
+    TRY_VOID(repair(to_repair));
+    std::erase_if(growing_,
+                  [](const auto& tile) { return tile.second.size() == kTileWidth * Hash::kSize; });
     return {};
   }
 
@@ -176,14 +179,22 @@ class Rebuilder {
            hash_at(it->second, place) == *root;
   }
 
-  Result<void> repair(TileId tile, const Bytes& hashes) {
-    ++report_.repaired;
+  // With the hashes in growing_, which are all that were computed so far.
+  Result<void> repair(const std::vector<TileId>& tiles) {
+    if (tiles.empty()) return {};
+    report_.repaired += tiles.size();
+    std::vector<std::int64_t> levels;
+    std::vector<std::int64_t> indexes;
+    std::vector<Bytes> hashes;
+    for (const TileId& tile : tiles) {
+      levels.push_back(tile.level);
+      indexes.push_back(static_cast<std::int64_t>(tile.index));
+      hashes.push_back(growing_[tile]);
+    }
     TRY([[maybe_unused]] const auto rows,
-        ledger_.query("SELECT pgtally.repair_tile($1::int4, $2, $3)",
-                      pg::Params()
-                          .int4(tile.level)
-                          .index(LeafIndex{tile.index})
-                          .bytea(hashes)));
+        ledger_.query("SELECT count(pgtally.repair_tile(level::int4, index, hashes)) "
+                      "FROM unnest($1::int8[], $2::int8[], $3::bytea[]) AS t(level, index, hashes)",
+                      pg::Params().int8_array(levels).int8_array(indexes).bytea_array(hashes)));
     return {};
   }
 

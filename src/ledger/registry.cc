@@ -96,17 +96,17 @@ Result<std::string> add_script(const Ledger& ledger, const SourcePlan& plan) {
   if (plan.table) {
     TRY(text, source_text(ledger.schema(), id, definition, *plan.table));
   }
-  std::string script = fmt::format(
-      fmt::runtime(ledger.sql(R"sql(-- Source {name}.
+  std::string script =
+      fmt::format(fmt::runtime(ledger.sql(R"sql(-- Source {name}.
 SELECT pgtally.lock_ledger();
 INSERT INTO pgtally.source (source_id, name, mode, blind, keep_data, writer, has_feed)
 VALUES ({id}, {name}, {mode}, {blind}, {keep_data}, {writer}, {finds_rows});
 SELECT pgtally.define({id}, 0, {document});
 )sql")),
-      fmt::arg("id", id), fmt::arg("name", name), fmt::arg("mode", mode),
-      fmt::arg("blind", definition.blind), fmt::arg("keep_data", plan.keep_data),
-      fmt::arg("writer", writer), fmt::arg("finds_rows", plan.finds_rows),
-      fmt::arg("document", bytea_literal(as_bytes(document))));
+                  fmt::arg("id", id), fmt::arg("name", name), fmt::arg("mode", mode),
+                  fmt::arg("blind", definition.blind), fmt::arg("keep_data", plan.keep_data),
+                  fmt::arg("writer", writer), fmt::arg("finds_rows", plan.finds_rows),
+                  fmt::arg("document", bytea_literal(as_bytes(document))));
   if (definition.blind) {
     script += fmt::format("INSERT INTO {}.secret (source_id, secret) VALUES ({}, {});\n",
                           ledger.schema(), id, kRandomSecret);
@@ -131,9 +131,10 @@ Result<void> add_source(const Ledger& ledger, const SourcePlan& plan) {
 }
 
 Result<std::vector<SourceInfo>> list_sources(const Ledger& ledger, bool removed) {
-  TRY(const auto rows, ledger.query(std::string(kSourceRows) +
-                                        " AND ($1::bool OR s.state <> 'removed') ORDER BY s.source_id",
-                                    pg::Params().boolean(removed)));
+  TRY(const auto rows,
+      ledger.query(
+          std::string(kSourceRows) + " AND ($1::bool OR s.state <> 'removed') ORDER BY s.source_id",
+          pg::Params().boolean(removed)));
   std::vector<SourceInfo> sources;
   for (std::size_t r = 0; r < rows.size(); ++r) {
     TRY(auto info, source_at(rows, r));
@@ -144,8 +145,8 @@ Result<std::vector<SourceInfo>> list_sources(const Ledger& ledger, bool removed)
 }
 
 Result<SourceInfo> find_source(const Ledger& ledger, const std::string& name) {
-  TRY(const auto rows, ledger.query(std::string(kSourceRows) + " AND s.name = $1",
-                                    pg::Params().text(name)));
+  TRY(const auto rows,
+      ledger.query(std::string(kSourceRows) + " AND s.name = $1", pg::Params().text(name)));
   if (rows.empty()) {
     return reject("there is no source " + quoted(name), "pgtally source list shows the sources.");
   }
@@ -155,10 +156,10 @@ Result<SourceInfo> find_source(const Ledger& ledger, const std::string& name) {
 Result<SourceDefinition> read_definition(const Ledger& ledger, std::int32_t source_id,
                                          std::optional<std::uint32_t> number) {
   TRY(const auto rows,
-      ledger.query("SELECT document FROM pgtally.definition WHERE source_id = $1 AND ($2 < 0 OR "
-                   "number = $2) ORDER BY number DESC LIMIT 1",
-                   pg::Params().int4(source_id).int4(
-                       number ? static_cast<std::int32_t>(*number) : -1)));
+      ledger.query(
+          "SELECT document FROM pgtally.definition WHERE source_id = $1 AND ($2 < 0 OR "
+          "number = $2) ORDER BY number DESC LIMIT 1",
+          pg::Params().int4(source_id).int4(number ? static_cast<std::int32_t>(*number) : -1)));
   if (rows.empty()) {
     return tampered("the definition of source " + std::to_string(source_id) + " is missing");
   }
@@ -186,11 +187,13 @@ Result<std::vector<std::string>> check_source(const Ledger& ledger, const Source
   }
   auto key = check_key(*shape, definition.key);
   if (!key.ok()) problems.push_back(key.error().message);
-  TRY(const auto rights, ledger.query("SELECT has_table_privilege((SELECT nspowner::regrole FROM "
-                                      "pg_namespace WHERE nspname = $1)::text, $2::bigint::oid, 'SELECT')",
-                                      pg::Params().text(ledger.schema()).int8(shape->oid)));
+  TRY(const auto rights,
+      ledger.query("SELECT has_table_privilege((SELECT nspowner::regrole FROM "
+                   "pg_namespace WHERE nspname = $1)::text, $2::bigint::oid, 'SELECT')",
+                   pg::Params().text(ledger.schema()).int8(shape->oid)));
   TRY(const bool may_read, rights.get<bool>(0, 0));
-  if (!may_read) problems.push_back("the ledger's owner may not SELECT from " + definition.relation);
+  if (!may_read)
+    problems.push_back("the ledger's owner may not SELECT from " + definition.relation);
   return problems;
 }
 

@@ -26,8 +26,8 @@ struct SourceInfo {
   std::uint32_t definition = 0;
   bool blind = true;
   std::uint64_t entries = 0;
-  std::string last_key;        // of a recent entry, or the highest; may be empty
-  std::int64_t open_holes = 0; // ranges of keys that may still come (mode poll)
+  std::string last_key;         // of a recent entry, or the highest; may be empty
+  std::int64_t open_holes = 0;  // ranges of keys that may still come (mode poll)
   std::optional<Time> last_sweep;
 };
 

@@ -29,8 +29,8 @@ Result<std::vector<std::string>> ordered_values(const SourceDefinition& definiti
   bool any_named = false;
   for (const std::string& argument : key) {
     const std::size_t equals = argument.find('=');
-    const auto column = std::find(definition.key.begin(), definition.key.end(),
-                                  argument.substr(0, equals));
+    const auto column =
+        std::find(definition.key.begin(), definition.key.end(), argument.substr(0, equals));
     if (equals == std::string::npos || column == definition.key.end()) continue;
     const auto place = static_cast<std::size_t>(column - definition.key.begin());
     if (named[place]) return wrong("the key names " + *column + " twice");
@@ -54,9 +54,10 @@ Result<Bytes> appended_data(const Ledger& ledger, LeafIndex id, const Entry& ent
                    "l.id = $2::text::bigint)) FROM pgtally.processed_log AS p WHERE p.id = $1",
                    pg::Params().index(id).text(entry.source_position)));
   if (rows.empty() || rows.is_null(0, 0)) {
-    return reject(fmt::format("the data of entry {} is not kept any more", id.value),
-                  "Prove the entry without --row, and give whoever checks it the data: verify --row "
-                  "FILE takes it.");
+    return reject(
+        fmt::format("the data of entry {} is not kept any more", id.value),
+        "Prove the entry without --row, and give whoever checks it the data: verify --row "
+        "FILE takes it.");
   }
   return rows.get<Bytes>(0, 0);
 }
@@ -143,8 +144,9 @@ Result<Bytes> read_recorded_row(const Ledger& ledger, const SourceInfo& source, 
   Bytes content;
   switch (definition.content) {
     case ContentKind::kColumn:
-      return reject("source " + source.name + " records a hash that its application made, so there "
-                    "is no row to disclose",
+      return reject("source " + source.name +
+                        " records a hash that its application made, so there "
+                        "is no row to disclose",
                     "Prove the entry without --row; verify --content-hash checks the hash.");
     case ContentKind::kData: {
       TRY(content, appended_data(ledger, id, entry));
@@ -159,10 +161,11 @@ Result<Bytes> read_recorded_row(const Ledger& ledger, const SourceInfo& source, 
   }
   const Hash h = sha256(content);
   if ((salt ? blinded(*salt, h) : h) == entry.content_hash) return content;
-  return tampered(fmt::format("the content that entry {} recorded is not what is there now: the row "
-                              "was changed",
-                              id.value),
-                  "pgtally prove without --row still proves what was recorded, and when.");
+  return tampered(
+      fmt::format("the content that entry {} recorded is not what is there now: the row "
+                  "was changed",
+                  id.value),
+      "pgtally prove without --row still proves what was recorded, and when.");
 }
 
 }  // namespace pgtally

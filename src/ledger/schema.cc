@@ -60,10 +60,10 @@ Result<std::string> init_script(pg::Connection& connection, const InitRequest& r
     return operator_error(fmt::format("the server is PostgreSQL {}, pgtally needs 14 or newer",
                                       connection.server_version() / 10000));
   }
-  TRY(const auto facts, connection.query(
-                            "SELECT current_database()::text, current_setting('server_encoding'), "
-                            "current_setting('server_version'), to_regnamespace($1) IS NOT NULL",
-                            pg::Params().text(request.schema)));
+  TRY(const auto facts,
+      connection.query("SELECT current_database()::text, current_setting('server_encoding'), "
+                       "current_setting('server_version'), to_regnamespace($1) IS NOT NULL",
+                       pg::Params().text(request.schema)));
   TRY(const auto database, facts.get<std::string>(0, 0));
   TRY(const auto encoding, facts.get<std::string>(0, 1));
   TRY(const auto server_version, facts.get<std::string>(0, 2));
@@ -73,9 +73,10 @@ Result<std::string> init_script(pg::Connection& connection, const InitRequest& r
                           "pgtally needs a database with encoding UTF8.");
   }
   if (occupied) {
-    return reject("schema " + request.schema + " of database " + quoted(database) + " exists already",
-                  "Look at the ledger in it with: pgtally status\n"
-                  "Or choose another schema with --schema NAME.");
+    return reject(
+        "schema " + request.schema + " of database " + quoted(database) + " exists already",
+        "Look at the ledger in it with: pgtally status\n"
+        "Or choose another schema with --schema NAME.");
   }
 
   SchemaNames names;
@@ -118,14 +119,13 @@ SELECT pgtally.define(1, 0, {staging});
 )sql",
                                       names);
   return script + adapted(sql, names) +
-         fmt::format(
-      fmt::runtime(entries),
-      fmt::arg("origin", origin), fmt::arg("vkey", vkey), fmt::arg("version", kSchemaVersion),
-      fmt::arg("writer", writer), fmt::arg("secret", kRandomSecret),
-      fmt::arg("root", bytea_literal(empty_root().view())),
-      fmt::arg("guard", bytea_literal(request.guard_id)),
-      fmt::arg("ledger", bytea_literal(as_bytes(ledger_document))),
-      fmt::arg("staging", bytea_literal(as_bytes(staging_document))));
+         fmt::format(fmt::runtime(entries), fmt::arg("origin", origin), fmt::arg("vkey", vkey),
+                     fmt::arg("version", kSchemaVersion), fmt::arg("writer", writer),
+                     fmt::arg("secret", kRandomSecret),
+                     fmt::arg("root", bytea_literal(empty_root().view())),
+                     fmt::arg("guard", bytea_literal(request.guard_id)),
+                     fmt::arg("ledger", bytea_literal(as_bytes(ledger_document))),
+                     fmt::arg("staging", bytea_literal(as_bytes(staging_document))));
 }
 
 }  // namespace pgtally

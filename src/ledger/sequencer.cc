@@ -16,10 +16,9 @@ Result<LeafIndex> log_end(const Ledger& ledger) {
 
 Result<Road> Sequencer::best_road(const Ledger& ledger) {
   TRY(const auto rows,
-      ledger.query("SELECT has_table_privilege($1, 'SELECT') AND has_table_privilege($2, 'INSERT')",
-                   pg::Params()
-                       .text(ledger.schema() + ".secret")
-                       .text(ledger.schema() + ".processed_log")));
+      ledger.query(
+          "SELECT has_table_privilege($1, 'SELECT') AND has_table_privilege($2, 'INSERT')",
+          pg::Params().text(ledger.schema() + ".secret").text(ledger.schema() + ".processed_log")));
   TRY(const bool fast, rows.get<bool>(0, 0));
   return fast ? Road::kFast : Road::kSql;
 }
@@ -28,8 +27,8 @@ Result<std::uint64_t> Sequencer::take_rows(const Ledger& ledger, Road road) {
   if (road == Road::kFast) {
     return take_fast_road(ledger, batch_rows_, integrator_, observer_);
   }
-  TRY(const auto rows, ledger.query("SELECT pgtally.process_next_batch($1::int4)",
-                                    pg::Params().int4(batch_rows_)));
+  TRY(const auto rows,
+      ledger.query("SELECT pgtally.process_next_batch($1::int4)", pg::Params().int4(batch_rows_)));
   TRY(const auto count, rows.get<std::int64_t>(0, 0));
   reached(Step::kEntriesCopied);
   TRY(const LeafIndex end, log_end(ledger));
@@ -49,9 +48,9 @@ Result<BatchReport> Sequencer::take_next(const Ledger& ledger, Road road) {
 
   report.head = integrator_.head();
   if (report.rows > 0) {
-    TRY(const auto more, ledger.query("SELECT pgtally.may_have_more($1, $2::int4)",
-                                      pg::Params().int8(static_cast<std::int64_t>(report.rows))
-                                          .int4(batch_rows_)));
+    TRY(const auto more,
+        ledger.query("SELECT pgtally.may_have_more($1, $2::int4)",
+                     pg::Params().int8(static_cast<std::int64_t>(report.rows)).int4(batch_rows_)));
     TRY(report.may_have_more, more.get<bool>(0, 0));
   }
   reached(Step::kTreeWritten);

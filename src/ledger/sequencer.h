@@ -23,11 +23,11 @@ enum class Road { kFast, kSql };
 
 struct BatchReport {
   pg::CommitOutcome outcome = pg::CommitOutcome::kCommitted;
-  std::string reason;      // why the outcome is not known
-  std::uint64_t rows = 0;  // numbered by this batch
+  std::string reason;          // why the outcome is not known
+  std::uint64_t rows = 0;      // numbered by this batch
   bool may_have_more = false;  // some committed rows may have been left behind
-  TreeHead head;           // committed, unless the outcome says otherwise
-  bool reloaded = false;   // the tree was not extended from what this process held before
+  TreeHead head;               // committed, unless the outcome says otherwise
+  bool reloaded = false;       // the tree was not extended from what this process held before
 };
 
 class Sequencer {

@@ -53,7 +53,8 @@ Result<void> choose_mode(CaptureModes modes, const TableShape& table, const Sour
     if (!missing.empty() && request.mode.empty()) continue;
     if (!missing.empty()) {
       return reject("mode " + request.mode + " needs more than " + table.qualified + " has",
-                    "Run this first; its rows can then be inserted, and no longer updated:\n" + fmt::format("{}", fmt::join(missing, "\n")));
+                    "Run this first; its rows can then be inserted, and no longer updated:\n" +
+                        fmt::format("{}", fmt::join(missing, "\n")));
     }
     plan.mode = mode;
     plan.definition.mode = mode->name();
@@ -113,10 +114,11 @@ Result<void> choose_columns(const TableShape& table, const SourceRequest& reques
 
 void add_warnings(const TableShape& table, SourcePlan& plan) {
   if (table.updates > 0 || table.deletes > 0) {
-    plan.warnings.push_back(fmt::format(
-        "rows of this table were updated {} and deleted {} times so far; mode {} records a row as it "
-        "is first read, and not what becomes of it",
-        table.updates, table.deletes, plan.definition.mode));
+    plan.warnings.push_back(
+        fmt::format("rows of this table were updated {} and deleted {} times so far; mode {} "
+                    "records a row as it "
+                    "is first read, and not what becomes of it",
+                    table.updates, table.deletes, plan.definition.mode));
   }
   if (!plan.finds_rows) {
     plan.warnings.push_back(
@@ -149,8 +151,8 @@ Result<SourcePlan> plan_append_source(const Ledger& ledger, const SourceRequest&
       TRY(plan.writer, rows.get<std::string>(0, 0));
     }
   } else {
-    TRY(const auto rows, ledger.query("SELECT 1 FROM pg_roles WHERE rolname = $1",
-                                      pg::Params().text(plan.writer)));
+    TRY(const auto rows,
+        ledger.query("SELECT 1 FROM pg_roles WHERE rolname = $1", pg::Params().text(plan.writer)));
     if (rows.empty()) return reject("there is no role " + quoted(plan.writer));
   }
   return plan;
@@ -216,9 +218,9 @@ Result<void> check_key(const TableShape& table, const std::vector<std::string>& 
     std::sort(unique.begin(), unique.end());
     if (unique == wanted) return {};
   }
-  return reject("no unique index of " + table.qualified + " is over exactly (" + joined(key) + ")",
-                known.empty() ? "Create one, or choose another key."
-                              : "Keys that this table has: " + known);
+  return reject(
+      "no unique index of " + table.qualified + " is over exactly (" + joined(key) + ")",
+      known.empty() ? "Create one, or choose another key." : "Keys that this table has: " + known);
 }
 
 Result<SourcePlan> plan_source(const Ledger& ledger, CaptureModes modes,

@@ -21,13 +21,13 @@ struct SourceRequest {
   std::string table;
   std::vector<std::string> key;
   std::string mode;
-  std::string time;                 // column that source_time comes from
+  std::string time;  // column that source_time comes from
   std::string hash_column;
   std::vector<std::string> columns;  // cover only these
   std::vector<std::string> exclude;  // cover all but these
   bool blind = true;
-  bool append = false;   // rows are appended to staging under this name; no table
-  std::string writer;    // append: the role whose members may insert directly
+  bool append = false;     // rows are appended to staging under this name; no table
+  std::string writer;      // append: the role whose members may insert directly
   bool keep_data = false;  // append: keep the data in the log as well
 };
 
@@ -37,7 +37,7 @@ struct SourcePlan {
   std::optional<TableShape> table;    // nothing for an append source
   const CaptureMode* mode = nullptr;  // null for an append source
   bool finds_rows = false;            // of a table: at once, or only by sweeps
-  std::string why;                  // why this mode
+  std::string why;                    // why this mode
   std::vector<std::string> warnings;
   std::vector<std::string> not_covered;  // columns whose change would not show
   std::string writer;

@@ -12,9 +12,19 @@ namespace {
 
 // The texts of these types are never long enough to make a key longer than an entry can hold.
 bool is_short_type(const std::string& type) {
-  static const std::vector<std::string> types{
-      "smallint", "integer", "bigint", "uuid", "date", "boolean", "real", "double precision",
-      "timestamp with time zone", "timestamp without time zone", "inet", "cidr", "macaddr"};
+  static const std::vector<std::string> types{"smallint",
+                                              "integer",
+                                              "bigint",
+                                              "uuid",
+                                              "date",
+                                              "boolean",
+                                              "real",
+                                              "double precision",
+                                              "timestamp with time zone",
+                                              "timestamp without time zone",
+                                              "inet",
+                                              "cidr",
+                                              "macaddr"};
   return std::find(types.begin(), types.end(), type) != types.end();
 }
 
@@ -97,9 +107,10 @@ std::string SourceText::beyond_cursor() const {
 
 std::string SourceText::pending_columns(const std::string& position, const std::string& xid,
                                         const std::string& cursor) const {
-  return fmt::format("{0}, {0}, {1}, 1::smallint,\n         {2},\n         {3}, w.tm,\n         {4},\n"
-                     "         NULL::bytea, {5}, NULL::bigint, {6}",
-                     id, definition, key, position, content, xid, cursor);
+  return fmt::format(
+      "{0}, {0}, {1}, 1::smallint,\n         {2},\n         {3}, w.tm,\n         {4},\n"
+      "         NULL::bytea, {5}, NULL::bigint, {6}",
+      id, definition, key, position, content, xid, cursor);
 }
 
 Result<SourceText> source_text(const std::string& schema, std::int32_t source_id,
@@ -116,7 +127,8 @@ Result<SourceText> source_text(const std::string& schema, std::int32_t source_id
   for (std::size_t i = 0; i < definition.key.size(); ++i) {
     const TableColumn* column = shape.column(definition.key[i]);
     if (column == nullptr) {
-      return reject("there is no column " + quoted(definition.key[i]) + " in " + definition.relation);
+      return reject("there is no column " + quoted(definition.key[i]) + " in " +
+                    definition.relation);
     }
     TRY(const auto name, pg::quote_identifier(column->name));
     const std::string text = output_text("t." + name, column->type);
@@ -151,10 +163,12 @@ Result<SourceText> source_text(const std::string& schema, std::int32_t source_id
     const TableColumn* column = shape.column(*definition.time);
     // A date may be later than any timestamp, and the cast would fail.
     const bool is_date = column != nullptr && column->type == "date";
-    const std::string value =
-        is_date ? fmt::format("CASE WHEN t.{0} >= '294247-01-01'::date THEN 'infinity' "
-                              "ELSE t.{0}::timestamptz END", name)
-                : fmt::format("t.{}::timestamptz", name);
+    const std::string value = is_date
+                                  ? fmt::format(
+                                        "CASE WHEN t.{0} >= '294247-01-01'::date THEN 'infinity' "
+                                        "ELSE t.{0}::timestamptz END",
+                                        name)
+                                  : fmt::format("t.{}::timestamptz", name);
     p.time = fmt::format("{}.encodable({})", schema, value);
   } else {
     p.time = "NULL::timestamptz";
@@ -180,15 +194,15 @@ Result<std::string> row_query(const SourceDefinition& definition, const TableSha
   std::vector<std::string> values;
   for (const ColumnDefinition& column : definition.columns) {
     TRY(const auto name, pg::quote_identifier(column.name));
-    values.push_back(fmt::format("CASE WHEN t.{0} IS DISTINCT FROM NULL THEN format('%s', t.{0}) END",
-                                 name));
+    values.push_back(
+        fmt::format("CASE WHEN t.{0} IS DISTINCT FROM NULL THEN format('%s', t.{0}) END", name));
   }
   std::vector<std::string> conditions;
   for (std::size_t i = 0; i < definition.key.size(); ++i) {
     const TableColumn* column = shape.column(definition.key[i]);
     if (column == nullptr) {
-      return reject("there is no column " + quoted(definition.key[i]) + " in " + definition.relation +
-                    " any more");
+      return reject("there is no column " + quoted(definition.key[i]) + " in " +
+                    definition.relation + " any more");
     }
     TRY(const auto name, pg::quote_identifier(column->name));
     conditions.push_back(fmt::format("t.{} = CAST(${} AS {})", name, i + 1, column->cast_type));

@@ -20,18 +20,18 @@
 namespace pgtally {
 
 struct SourceText {
-  std::string schema;     // the ledger's
+  std::string schema;  // the ledger's
   std::int32_t id = 0;
   std::uint32_t definition = 0;
-  bool integer_key = false;  // the key is one integer column
-  std::string source;     // its name, as a literal
-  std::string table;      // with its alias: public.payment AS t
-  std::string columns;    // the select list of the inner queries
-  std::string key;        // bytea, from w
-  std::string content;    // bytea, from w
-  std::string time;       // timestamptz, from t
-  std::string order;      // t."a", t."b"
-  std::string first_key;  // t."a"
+  bool integer_key = false;             // the key is one integer column
+  std::string source;                   // its name, as a literal
+  std::string table;                    // with its alias: public.payment AS t
+  std::string columns;                  // the select list of the inner queries
+  std::string key;                      // bytea, from w
+  std::string content;                  // bytea, from w
+  std::string time;                     // timestamptz, from t
+  std::string order;                    // t."a", t."b"
+  std::string first_key;                // t."a"
   std::vector<std::string> cast_types;  // of the key columns
   std::size_t keys = 0;
 

@@ -14,9 +14,9 @@ inline constexpr std::int32_t kSweepWindow = 10'000;
 struct SweepTarget {
   std::int32_t source_id = 0;
   std::string name;
-  bool first = false;          // its existing rows were never gone through to the end
-  bool finds_new_rows = false; // nothing but sweeps finds this source's new rows
-  double age_seconds = 0;      // since the last one ended
+  bool first = false;           // its existing rows were never gone through to the end
+  bool finds_new_rows = false;  // nothing but sweeps finds this source's new rows
+  double age_seconds = 0;       // since the last one ended
 };
 
 // The active sources that can be swept.

@@ -2,8 +2,7 @@
 //
 // Invariants
 //   - client_encoding is UTF8;
-//   - between two calls no result is outstanding, except while a CopyIn or CopyOut lives, or
-//   between
+//   - between two calls no result is outstanding, except while a CopyIn or CopyOut lives, or between
 //     Transaction::send_commit and await_commit; other calls are refused then;
 //   - after a lost connection every call fails with `retry` until reset() succeeds.
 //

@@ -1,8 +1,7 @@
 // What PostgreSQL said went wrong, and what that means for the caller.
 //
 //   retry     class 08 (connection), 57P01-57P03 and 57P05 (shutdown, crash, starting, idle),
-//   25P03,
-//             40001, 40P01, 55P03 (locks), 57014 unless somebody asked for the cancelling
+//             25P03, 40001, 40P01, 55P03 (locks), 57014 unless somebody asked for the cancelling
 //   operator  everything else, with what to look at for 28, 3D000, 42501, 53, 58, 25006
 //   class TL  raised by pgtally's own SQL functions, message and hint shown as they are:
 //             TLR = reject, TLT = tampered, TLO = operator, TLY = retry

@@ -75,7 +75,8 @@ Result<void> replace_file(const std::string& path, const std::string& content) {
   const std::filesystem::path parent = std::filesystem::path(path).parent_path();
   const Descriptor directory(
       ::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (directory.get() < 0 || ::fsync(directory.get()) != 0) return failed("sync the directory of", path);
+  if (directory.get() < 0 || ::fsync(directory.get()) != 0)
+    return failed("sync the directory of", path);
   return {};
 }
 

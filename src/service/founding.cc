@@ -69,8 +69,8 @@ class Undo {
   std::vector<std::string> paths_;
 };
 
-Result<void> put_key(const FoundingRequest& request, const StateFiles& files,
-                     const SigningKey& key, bool is_new, Undo& undo) {
+Result<void> put_key(const FoundingRequest& request, const StateFiles& files, const SigningKey& key,
+                     bool is_new, Undo& undo) {
   if (is_new) {
     TRY_VOID(create_key_file(files.key, key));
     undo.add(files.key);

@@ -45,7 +45,8 @@ void write(LogLevel level, std::string_view message, const Fields& fields) {
   std::string line;
   if (format_in_use == LogFormat::kJson) {
     line = "\"message\":" + json_string(message);
-    for (const auto& [name, value] : fields) line += "," + json_string(name) + ":" + json_string(value);
+    for (const auto& [name, value] : fields)
+      line += "," + json_string(name) + ":" + json_string(value);
   } else {
     line = message;
     for (const auto& [name, value] : fields) {

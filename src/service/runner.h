@@ -17,7 +17,7 @@ struct RunnerOptions {
   std::string schema;
   std::string state_directory;
   ServiceSettings settings;
-  std::optional<Road> road;          // nothing: the best that the session may take
+  std::optional<Road> road;  // nothing: the best that the session may take
   StepObserver* observer = nullptr;
 };
 

@@ -1,7 +1,6 @@
 #include "service/settings.h"
 
 #include <fmt/format.h>
-
 #include <toml++/toml.h>
 
 #include <functional>
@@ -15,7 +14,9 @@ namespace {
 
 using Setter = std::function<Result<void>(const toml::node&)>;
 
-Error expected(const std::string& what) { return reject("expected " + what); }
+Error expected(const std::string& what) {
+  return reject("expected " + what);
+}
 
 Setter text_into(std::optional<std::string>& target) {
   return [&target](const toml::node& node) -> Result<void> {
@@ -53,7 +54,8 @@ std::map<std::string, Setter> setters(ConfigFile& config) {
       {"batch_rows",
        [&config](const toml::node& node) -> Result<void> {
          const auto value = node.value<std::int64_t>();
-         if (!value || *value < 1 || *value > 1'000'000) return expected("a number from 1 to 1000000");
+         if (!value || *value < 1 || *value > 1'000'000)
+           return expected("a number from 1 to 1000000");
          config.service.batch_rows = static_cast<std::int32_t>(*value);
          return {};
        }},
@@ -89,13 +91,14 @@ Result<ConfigFile> read_config(const std::string& path) {
   try {
     table = toml::parse(*text, path);
   } catch (const toml::parse_error& error) {  // toml++ has no other way in this build
-    return reject(fmt::format("{}, line {}: {}", path, error.source().begin.line,
-                              error.description()));
+    return reject(
+        fmt::format("{}, line {}: {}", path, error.source().begin.line, error.description()));
   }
   ConfigFile config;
   const auto known = setters(config);
   for (const auto& [name, node] : table) {
-    const std::string place = fmt::format("{}, line {}: {}", path, node.source().begin.line, name.str());
+    const std::string place =
+        fmt::format("{}, line {}: {}", path, node.source().begin.line, name.str());
     const auto setter = known.find(std::string(name.str()));
     if (setter == known.end()) {
       std::string names;

@@ -17,13 +17,14 @@ std::string shown(const char* what, TreeSize size, const Hash& root) {
 Error behind(const TreeHead& head, const GuardState& guarded, const std::string& guard_path) {
   return tampered(
       "the database is behind what this ledger has already signed",
-      fmt::format("{}   (guard {})\n{}\n"
-                  "It was probably restored from a backup, or a standby took over that had not "
-                  "received everything.\n"
-                  "Nothing was signed. Stop everything that writes to this ledger, and bring back a "
-                  "database that has\nall {} entries before you go on.",
-                  shown("signed:", guarded.size, guarded.root), guard_path,
-                  shown("database:", head.size, head.root), guarded.size.value));
+      fmt::format(
+          "{}   (guard {})\n{}\n"
+          "It was probably restored from a backup, or a standby took over that had not "
+          "received everything.\n"
+          "Nothing was signed. Stop everything that writes to this ledger, and bring back a "
+          "database that has\nall {} entries before you go on.",
+          shown("signed:", guarded.size, guarded.root), guard_path,
+          shown("database:", head.size, head.root), guarded.size.value));
 }
 
 Error forked(const TreeHead& head, const GuardState& guarded, const Hash& actual,
@@ -34,7 +35,8 @@ Error forked(const TreeHead& head, const GuardState& guarded, const Hash& actual
                   "Somebody changed the log, or the database was restored and went on from an "
                   "earlier state.\nNothing was signed. pgtally rebuild --check says what differs.",
                   shown("signed:", guarded.size, guarded.root), guard_path,
-                  shown("there now:", guarded.size, actual), shown("database:", head.size, head.root)));
+                  shown("there now:", guarded.size, actual),
+                  shown("database:", head.size, head.root)));
 }
 
 }  // namespace

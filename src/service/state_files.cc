@@ -12,7 +12,8 @@ namespace pgtally {
 namespace {
 
 std::string file_stem(const std::string& origin) {
-  constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
+  constexpr std::string_view kPlain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
   std::string stem;
   for (const char c : origin) {
     // A leading dot would hide the file.

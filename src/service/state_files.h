@@ -14,7 +14,7 @@ namespace pgtally {
 
 struct StateFiles {
   std::string directory;
-  std::string key;    // a key file, or a link to one
+  std::string key;  // a key file, or a link to one
   std::string guard;
 
   [[nodiscard]] static StateFiles of(const std::string& directory, const std::string& origin);

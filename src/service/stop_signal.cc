@@ -51,7 +51,9 @@ StopSignal::~StopSignal() {
   ::close(read_end_);
 }
 
-bool StopSignal::requested() const { return was_requested; }
+bool StopSignal::requested() const {
+  return was_requested;
+}
 
 bool StopSignal::wait_for(std::chrono::milliseconds time) const {
   pollfd waiting{read_end_, POLLIN, 0};

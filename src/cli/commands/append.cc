@@ -24,11 +24,13 @@ class Append : public Command {
             .group = Group::kRecord,
             .summary = "append data to the ledger itself",
             .usage = "[DATA…] [--source NAME]",
-            .details = "Each argument, or without arguments each line of standard input, becomes one "
-                       "row of an append source. The ids that are printed are the rows' keys.",
+            .details =
+                "Each argument, or without arguments each line of standard input, becomes one "
+                "row of an append source. The ids that are printed are the rows' keys.",
             .examples = {{"pgtally append 'door 7 opened'", "One row"},
                          {"pgtally append --source events < events.jsonl", "A row for each line"},
-                         {"pgtally run --once && pgtally prove append_only_log 1 --row", "Prove the first"}}};
+                         {"pgtally run --once && pgtally prove append_only_log 1 --row",
+                          "Prove the first"}}};
   }
   void declare(Options& options) override {
     options.optional_arguments("DATA", data_, "the data; else lines of standard input");
@@ -99,6 +101,8 @@ class Append : public Command {
 
 }  // namespace
 
-void add_append(Program& program) { program.add(std::make_unique<Append>()); }
+void add_append(Program& program) {
+  program.add(std::make_unique<Append>());
+}
 
 }  // namespace pgtally::cli

@@ -19,8 +19,9 @@ class CheckpointCommand : public Command {
             .group = Group::kProve,
             .summary = "print the newest signed checkpoint, to keep somewhere else",
             .usage = "[-o FILE]",
-            .details = "Whoever keeps a checkpoint outside the operator's reach can show later that "
-                       "the log was not rewritten.",
+            .details =
+                "Whoever keeps a checkpoint outside the operator's reach can show later that "
+                "the log was not rewritten.",
             .examples = {{"pgtally checkpoint", "Print it"},
                          {"pgtally checkpoint -o outside.checkpoint", "Keep it in a file"}}};
   }
@@ -56,6 +57,8 @@ class CheckpointCommand : public Command {
 
 }  // namespace
 
-void add_checkpoint(Program& program) { program.add(std::make_unique<CheckpointCommand>()); }
+void add_checkpoint(Program& program) {
+  program.add(std::make_unique<CheckpointCommand>());
+}
 
 }  // namespace pgtally::cli

@@ -18,10 +18,11 @@ class Init : public Command {
             .group = Group::kStart,
             .summary = "make a ledger in a database",
             .usage = "--origin NAME [--signing-key FILE] [--roles create|existing|none]",
-            .details = "Creates one schema with tables, functions, guards and three roles, in one "
-                       "transaction, and on this host the signing key and the guard. Nothing outside "
-                       "that schema is touched and no extension is installed. The origin names the "
-                       "log for ever; begin it with a domain of yours.",
+            .details =
+                "Creates one schema with tables, functions, guards and three roles, in one "
+                "transaction, and on this host the signing key and the guard. Nothing outside "
+                "that schema is touched and no extension is installed. The origin names the "
+                "log for ever; begin it with a domain of yours.",
             .examples = {{"pgtally init --origin bank.example/payments", "Make a ledger"},
                          {"pgtally init --origin bank.example/payments --print-sql",
                           "Show what it would run, for a database administrator to read"},
@@ -53,7 +54,7 @@ class Init : public Command {
     }
     request_.schema = context.globals().schema;
     TRY(request_.state_directory, state_directory_of(context, state_));
-    TRY(pg::Connection* connection, context.database().connect());
+    TRY(pg::Connection * connection, context.database().connect());
     if (print_sql_) {
       TRY(const auto script, founding_script(*connection, request_));
       print_script(context, script);
@@ -73,7 +74,8 @@ class Init : public Command {
     out.line("made     " + request_.origin + " in schema " + request_.schema);
     out.line("  vkey   " + made.vkey);
     out.line("  key    " + made.key_file + "   (secret: keep a copy in a safe place)");
-    out.line("  guard  " + made.guard_file + "   (belongs to this host: do not restore it from a backup)");
+    out.line("  guard  " + made.guard_file +
+             "   (belongs to this host: do not restore it from a backup)");
     out.remark("Next: pgtally source add NAME --table SCHEMA.TABLE --key COLUMN");
     return Exit::kOk;
   }
@@ -87,6 +89,8 @@ class Init : public Command {
 
 }  // namespace
 
-void add_init(Program& program) { program.add(std::make_unique<Init>()); }
+void add_init(Program& program) {
+  program.add(std::make_unique<Init>());
+}
 
 }  // namespace pgtally::cli

@@ -30,19 +30,22 @@ Result<void> deliver(Context& context, const std::optional<std::string>& file,
 class Prove : public Command {
  public:
   Description describe() const override {
-    return {.name = "prove",
-            .group = Group::kProve,
-            .summary = "write the proof that a row is in the log",
-            .usage = "SOURCE KEY… [--row] [--id N] [--all] [-o FILE]",
-            .details = "The proof is a .tlog-proof file that anybody can verify offline with the "
-                       "ledger's verifier key. It says nothing about the content of the row unless "
-                       "--row is given. The latest entry of the key is proved, unless another is "
-                       "asked for.",
-            .examples = {{"pgtally prove payment 42 --row -o 42.tlog-proof",
-                          "The row with its content, to be checked as a whole"},
-                         {"pgtally prove line order_id=7 number=1", "A key of two columns, to stdout"},
-                         {"pgtally prove payment --id 802", "Entry 802 of the log"},
-                         {"pgtally prove payment 42 --all -o proofs", "Every entry of the key, as files in a directory"}}};
+    return {
+        .name = "prove",
+        .group = Group::kProve,
+        .summary = "write the proof that a row is in the log",
+        .usage = "SOURCE KEY… [--row] [--id N] [--all] [-o FILE]",
+        .details =
+            "The proof is a .tlog-proof file that anybody can verify offline with the "
+            "ledger's verifier key. It says nothing about the content of the row unless "
+            "--row is given. The latest entry of the key is proved, unless another is "
+            "asked for.",
+        .examples = {{"pgtally prove payment 42 --row -o 42.tlog-proof",
+                      "The row with its content, to be checked as a whole"},
+                     {"pgtally prove line order_id=7 number=1", "A key of two columns, to stdout"},
+                     {"pgtally prove payment --id 802", "Entry 802 of the log"},
+                     {"pgtally prove payment 42 --all -o proofs",
+                      "Every entry of the key, as files in a directory"}}};
   }
   void declare(Options& options) override {
     options.argument("SOURCE", source_, "the source");
@@ -79,7 +82,8 @@ class Prove : public Command {
     const LeafIndex id{*id_};
     TRY(const std::string name, source_of_entry(ledger, id));
     if (name != source.name) {
-      return reject(fmt::format("entry {} is of source {}, not of {}", id.value, name, source.name));
+      return reject(
+          fmt::format("entry {} is of source {}, not of {}", id.value, name, source.name));
     }
     if (!key_.empty() && std::find(ids.begin(), ids.end(), id) == ids.end()) {
       return reject(fmt::format("entry {} is of another key", id.value));
@@ -115,9 +119,10 @@ class ProveOrder : public Command {
             .group = Group::kProve,
             .summary = "write the proof that one entry was recorded before another",
             .usage = "A B [--row] [-o FILE]",
-            .details = "A and B are entries: an id, or SOURCE:KEY with the columns of the key "
-                       "separated by commas. The one that was recorded first comes first in the "
-                       "proof, whichever is named first.",
+            .details =
+                "A and B are entries: an id, or SOURCE:KEY with the columns of the key "
+                "separated by commas. The one that was recorded first comes first in the "
+                "proof, whichever is named first.",
             .examples = {{"pgtally prove-order payment:42 login:7 -o a.order-proof",
                           "Which was recorded first?"},
                          {"pgtally prove-order 802 17204911", "By their ids"},
@@ -156,8 +161,9 @@ class ProveConsistency : public Command {
             .group = Group::kProve,
             .summary = "prove that the log of N entries begins with the log of M entries",
             .usage = "M N [-o FILE]",
-            .details = "The proof is JSON, as pgtally tree consistency reads it. What it is worth "
-                       "comes from the roots: compare them with checkpoints that you kept.",
+            .details =
+                "The proof is JSON, as pgtally tree consistency reads it. What it is worth "
+                "comes from the roots: compare them with checkpoints that you kept.",
             .examples = {{"pgtally prove-consistency 1000 2000 -o grown.json", "Write the proof"},
                          {"pgtally prove-consistency 1000 2000 | pgtally tree consistency",
                           "Make one and check it"}}};

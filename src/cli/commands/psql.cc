@@ -18,7 +18,8 @@ namespace {
 // psql decides what Ctrl-C means while it runs.
 class InterruptsIgnored {
  public:
-  InterruptsIgnored() : interrupt_(std::signal(SIGINT, SIG_IGN)), quit_(std::signal(SIGQUIT, SIG_IGN)) {}
+  InterruptsIgnored()
+      : interrupt_(std::signal(SIGINT, SIG_IGN)), quit_(std::signal(SIGQUIT, SIG_IGN)) {}
   ~InterruptsIgnored() {
     std::signal(SIGINT, interrupt_);
     std::signal(SIGQUIT, quit_);
@@ -64,11 +65,14 @@ class Psql : public Command {
             .group = Group::kPlumbing,
             .summary = "open psql on the database that pgtally would use",
             .usage = "[ARGUMENT…]",
-            .details = "Everything behind `psql` goes to psql as it stands, and its exit status comes "
-                       "back: 3 where psql could not do what it was asked, 0 if it could.",
+            .details =
+                "Everything behind `psql` goes to psql as it stands, and its exit status comes "
+                "back: 3 where psql could not do what it was asked, 0 if it could.",
             .examples = {{"pgtally psql", "Look around"},
-                         {"pgtally psql -c 'SELECT * FROM pgtally.processed_log LIMIT 3'", "One statement"},
-                         {"pgtally --embedded quickstart-data/postgres psql -f load.sql", "A script, in a private cluster"}},
+                         {"pgtally psql -c 'SELECT * FROM pgtally.processed_log LIMIT 3'",
+                          "One statement"},
+                         {"pgtally --embedded quickstart-data/postgres psql -f load.sql",
+                          "A script, in a private cluster"}},
             .passes_on = true};
   }
   void declare(Options& options) override {
@@ -93,6 +97,8 @@ class Psql : public Command {
 
 }  // namespace
 
-void add_psql(Program& program) { program.add(std::make_unique<Psql>()); }
+void add_psql(Program& program) {
+  program.add(std::make_unique<Psql>());
+}
 
 }  // namespace pgtally::cli

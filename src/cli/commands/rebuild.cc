@@ -1,5 +1,7 @@
 // pgtally rebuild: the tree computed anew from the log.
 
+#include "ledger/rebuild.h"
+
 #include <fmt/format.h>
 
 #include "base/encoding.h"
@@ -9,7 +11,6 @@
 #include "cli/program.h"
 #include "cli/terminal/numbers.h"
 #include "cli/terminal/progress.h"
-#include "ledger/rebuild.h"
 #include "service/guard.h"
 #include "service/state_files.h"
 
@@ -19,15 +20,17 @@ namespace {
 class Rebuild : public Command {
  public:
   Description describe() const override {
-    return {.name = "rebuild",
-            .group = Group::kCheck,
-            .summary = "compute the tree anew from the log, to compare or to mend it",
-            .usage = "[--check]",
-            .details = "With --check nothing is changed: entries, tiles, heads and checkpoints are "
-                       "compared, and what differs is named (exit 1). Without it, tiles that are missing "
-                       "or damaged are written anew, but only if the log still is what was signed.",
-            .examples = {{"pgtally rebuild --check", "Does the tree fit the log and the signatures?"},
-                         {"pgtally rebuild", "Mend tiles that a disk has damaged"}}};
+    return {
+        .name = "rebuild",
+        .group = Group::kCheck,
+        .summary = "compute the tree anew from the log, to compare or to mend it",
+        .usage = "[--check]",
+        .details =
+            "With --check nothing is changed: entries, tiles, heads and checkpoints are "
+            "compared, and what differs is named (exit 1). Without it, tiles that are missing "
+            "or damaged are written anew, but only if the log still is what was signed.",
+        .examples = {{"pgtally rebuild --check", "Does the tree fit the log and the signatures?"},
+                     {"pgtally rebuild", "Mend tiles that a disk has damaged"}}};
   }
   void declare(Options& options) override {
     options.flag("--check", check_, "only compare");
@@ -56,16 +59,15 @@ class Rebuild : public Command {
     Output& out = context.output();
     for (const std::string& finding : report.findings) out.line("  " + finding);
     if (!check_) {
-      out.line(fmt::format("rebuilt  {}, root {}: {} written anew",
-                           counted(report.size.value, "entry", "entries"),
-                           to_base64(report.root.view()), counted(report.repaired, "tile", "tiles")));
+      out.line(fmt::format(
+          "rebuilt  {}, root {}: {} written anew", counted(report.size.value, "entry", "entries"),
+          to_base64(report.root.view()), counted(report.repaired, "tile", "tiles")));
     } else if (ok) {
       out.line(fmt::format("checked  {} and {}: all as recorded and signed, root {}",
                            counted(report.size.value, "entry", "entries"),
                            counted(report.tiles, "tile", "tiles"), to_base64(report.root.view())));
     } else {
-      out.line(fmt::format("checked  {}: {}",
-                           counted(report.size.value, "entry", "entries"),
+      out.line(fmt::format("checked  {}: {}", counted(report.size.value, "entry", "entries"),
                            counted(report.findings.size(), "thing differs", "things differ")));
     }
     return ok ? Exit::kOk : Exit::kNo;
@@ -80,8 +82,9 @@ class Rebuild : public Command {
     if (!guard.exists()) return {};
     TRY(const GuardState state, guard.read());
     if (state.size > report.size) {
-      report.findings.push_back(fmt::format("the guard holds a head of {} entries, the database has {}",
-                                            state.size.value, report.size.value));
+      report.findings.push_back(
+          fmt::format("the guard holds a head of {} entries, the database has {}", state.size.value,
+                      report.size.value));
     } else if (state.size == report.size && state.root != report.root) {
       report.findings.push_back(
           fmt::format("the guard holds another root for {} entries", state.size.value));
@@ -95,6 +98,8 @@ class Rebuild : public Command {
 
 }  // namespace
 
-void add_rebuild(Program& program) { program.add(std::make_unique<Rebuild>()); }
+void add_rebuild(Program& program) {
+  program.add(std::make_unique<Rebuild>());
+}
 
 }  // namespace pgtally::cli

@@ -21,16 +21,18 @@ class Run : public Command {
             .group = Group::kRecord,
             .summary = "record new rows and sign checkpoints: the service",
             .usage = "[--once] [--interval 1s]",
-            .details = "Takes what is new in every source, gives it its place in the log, extends the "
-                       "tree and signs it. Any number of instances may run against one ledger; those "
-                       "without its key and guard record and do not sign. Stops cleanly on SIGTERM "
-                       "and SIGINT.",
-            .examples = {{"pgtally run", "Run until it is stopped"},
-                         {"pgtally run --once", "Record and sign everything that waits, then exit"},
-                         {"pgtally run --interval 200ms --log-format json",
-                          "Look at least five times a second, log as JSON lines"},
-                         {"pgtally run --accept-head 18204117:9NPdDyL+kAEQ6ejTnYcVvJ0wq3D5mG1b0g3w8kqkWQE=",
-                          "Let this host sign from now on, from a published checkpoint"}}};
+            .details =
+                "Takes what is new in every source, gives it its place in the log, extends the "
+                "tree and signs it. Any number of instances may run against one ledger; those "
+                "without its key and guard record and do not sign. Stops cleanly on SIGTERM "
+                "and SIGINT.",
+            .examples = {
+                {"pgtally run", "Run until it is stopped"},
+                {"pgtally run --once", "Record and sign everything that waits, then exit"},
+                {"pgtally run --interval 200ms --log-format json",
+                 "Look at least five times a second, log as JSON lines"},
+                {"pgtally run --accept-head 18204117:9NPdDyL+kAEQ6ejTnYcVvJ0wq3D5mG1b0g3w8kqkWQE=",
+                 "Let this host sign from now on, from a published checkpoint"}}};
   }
 
   void declare(Options& options) override {
@@ -38,8 +40,9 @@ class Run : public Command {
     options.option("--interval", "TIME", interval_, "sleep no longer than this when idle (1s)");
     options.option("--checkpoint-interval", "TIME", checkpoint_interval_,
                    "sign no more often than this (50ms)");
-    options.option("--sweep-interval", "TIME", sweep_interval_,
-                   "how often tables without an integer key are swept for new rows (60s; 0: never)");
+    options.option(
+        "--sweep-interval", "TIME", sweep_interval_,
+        "how often tables without an integer key are swept for new rows (60s; 0: never)");
     options.option("--batch-rows", "N", batch_rows_, "rows for one transaction (10000)");
     options.option("--log-format", "FORMAT", log_format_, "text or json");
     options.option("--accept-head", "SIZE:ROOT", accept_head_,
@@ -107,12 +110,11 @@ class Run : public Command {
   }
 
   static Result<Exit> run_cycle(Context& context, const RunnerOptions& options) {
-    TRY(pg::Connection* connection, context.database().connect());
+    TRY(pg::Connection * connection, context.database().connect());
     Progress progress(context.output(), "recording");
     TRY(const OnceReport report,
-        run_once(*connection, options, [&](std::uint64_t done, std::uint64_t total) {
-          progress.update(done, total);
-        }));
+        run_once(*connection, options,
+                 [&](std::uint64_t done, std::uint64_t total) { progress.update(done, total); }));
     progress.clear();
     if (context.json()) {
       print_json(context.output(), {{"ok", report.not_signed_because.empty()},
@@ -142,6 +144,8 @@ class Run : public Command {
 
 }  // namespace
 
-void add_run(Program& program) { program.add(std::make_unique<Run>()); }
+void add_run(Program& program) {
+  program.add(std::make_unique<Run>());
+}
 
 }  // namespace pgtally::cli

@@ -32,28 +32,31 @@ std::vector<std::string> split_columns(const std::vector<std::string>& arguments
 class SourceAdd : public Command {
  public:
   Description describe() const override {
-    return {.name = "source add",
-            .summary = "make a table a source of the ledger",
-            .usage = "NAME --table T --key COL[,COL] [--mode xid|poll] [--time COL] …",
-            .details = "From now on its rows enter the log, those that are there already included. The "
-                       "table is not changed. Keys, positions and names are public for ever: no "
-                       "personal data belongs in them. Contents are published as blinded hashes, "
-                       "unless --no-blind says otherwise.",
-            .examples = {{"pgtally source add payment --table public.payment --key id",
-                          "Every column covered, found by its key"},
-                         {"pgtally source add line --table '\"Order Lines\"' --key order_id,number "
-                          "--time booked_at",
-                          "A key of two columns, and the time that rows claim"},
-                         {"pgtally source add doc --table doc --key id --hash-column sha256 --no-blind",
-                          "Only a hash that the application keeps"},
-                         {"pgtally source add events --append",
-                          "No table: rows are appended with pgtally append"}}};
+    return {
+        .name = "source add",
+        .summary = "make a table a source of the ledger",
+        .usage = "NAME --table T --key COL[,COL] [--mode xid|poll] [--time COL] …",
+        .details =
+            "From now on its rows enter the log, those that are there already included. The "
+            "table is not changed. Keys, positions and names are public for ever: no "
+            "personal data belongs in them. Contents are published as blinded hashes, "
+            "unless --no-blind says otherwise.",
+        .examples = {{"pgtally source add payment --table public.payment --key id",
+                      "Every column covered, found by its key"},
+                     {"pgtally source add line --table '\"Order Lines\"' --key order_id,number "
+                      "--time booked_at",
+                      "A key of two columns, and the time that rows claim"},
+                     {"pgtally source add doc --table doc --key id --hash-column sha256 --no-blind",
+                      "Only a hash that the application keeps"},
+                     {"pgtally source add events --append",
+                      "No table: rows are appended with pgtally append"}}};
   }
 
   void declare(Options& options) override {
     options.argument("NAME", request_.name, "the source's name, unique in the ledger for ever");
     options.option("--table", "TABLE", request_.table, "the table, as SQL writes its name");
-    options.options("--key", "COLUMN", key_, "the columns that name a row, which have a unique index");
+    options.options("--key", "COLUMN", key_,
+                    "the columns that name a row, which have a unique index");
     options.option("--mode", "MODE", request_.mode, "how new rows are found; else it is chosen");
     options.option("--time", "COLUMN", request_.time, "the time that a row claims");
     options.option("--hash-column", "COLUMN", request_.hash_column,
@@ -98,8 +101,8 @@ class SourceAdd : public Command {
       return;
     }
     Output& out = context.output();
-    out.line(fmt::format("added    {} from {}, mode {}: {}", request_.name, plan.definition.relation,
-                         plan.definition.mode, plan.why));
+    out.line(fmt::format("added    {} from {}, mode {}: {}", request_.name,
+                         plan.definition.relation, plan.definition.mode, plan.why));
     if (!plan.not_covered.empty()) {
       out.line(fmt::format("  not covered: {}", fmt::join(plan.not_covered, ", ")));
     }
@@ -123,14 +126,13 @@ class SourceList : public Command {
             .examples = {{"pgtally source list", "Sources, modes and entries"},
                          {"pgtally source list --all", "Removed ones, too"}}};
   }
-  void declare(Options& options) override {
-    options.flag("--all", all_, "removed sources, too");
-  }
+  void declare(Options& options) override { options.flag("--all", all_, "removed sources, too"); }
   Result<Exit> run(Context& context) override {
     TRY(const Ledger ledger, open_ledger(context));
     TRY(const auto sources, list_sources(ledger, all_));
     json::array list;
-    Table table({{"source"}, {"mode"}, {"state"}, {"entries", Align::kRight}, {"blind"}, {"table"}});
+    Table table(
+        {{"source"}, {"mode"}, {"state"}, {"entries", Align::kRight}, {"blind"}, {"table"}});
     for (const SourceInfo& source : sources) {
       TRY(const SourceDefinition definition, read_definition(ledger, source.id));
       list.push_back({{"name", source.name},
@@ -142,8 +144,8 @@ class SourceList : public Command {
                       {"key", json_strings(definition.key)},
                       {"definition", source.definition},
                       {"open_holes", source.open_holes},
-                      {"last_sweep", source.last_sweep ? json_time(*source.last_sweep)
-                                                       : json::value(nullptr)}});
+                      {"last_sweep",
+                       source.last_sweep ? json_time(*source.last_sweep) : json::value(nullptr)}});
       table.add({source.name, source.mode, source.state, with_thousands(source.entries),
                  source.blind ? "yes" : "no", definition.relation});
     }
@@ -164,8 +166,9 @@ class SourceCheck : public Command {
   Description describe() const override {
     return {.name = "source check",
             .summary = "compare sources with their tables as they are now",
-            .details = "Says what stands in the way of recording: a table that was dropped, a column "
-                       "of another type, a key that is not unique any more, a right that is missing.",
+            .details =
+                "Says what stands in the way of recording: a table that was dropped, a column "
+                "of another type, a key that is not unique any more, a right that is missing.",
             .examples = {{"pgtally source check", "All sources"},
                          {"pgtally source check payment", "One of them"}}};
   }
@@ -208,9 +211,10 @@ class SourceChange : public Command {
   Description describe() const override {
     switch (change_) {
       case Change::kPause:
-        return {.name = "source pause",
-                .summary = "stop taking rows from a source for now",
-                .examples = {{"pgtally source pause payment", "Until pgtally source resume payment"}}};
+        return {
+            .name = "source pause",
+            .summary = "stop taking rows from a source for now",
+            .examples = {{"pgtally source pause payment", "Until pgtally source resume payment"}}};
       case Change::kResume:
         return {.name = "source resume",
                 .summary = "take rows from a paused source again",
@@ -220,8 +224,9 @@ class SourceChange : public Command {
     }
     return {.name = "source remove",
             .summary = "take no more rows from a source, for good",
-            .details = "What is recorded stays recorded and can be proved. The name is never used "
-                       "again; the table is not touched.",
+            .details =
+                "What is recorded stays recorded and can be proved. The name is never used "
+                "again; the table is not touched.",
             .examples = {{"pgtally source remove payment", "Its entries stay in the log"}}};
   }
   void declare(Options& options) override {

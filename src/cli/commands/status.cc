@@ -1,5 +1,7 @@
 // pgtally status: where the ledger stands.
 
+#include "ledger/status.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,7 +14,6 @@
 #include "cli/terminal/numbers.h"
 #include "cli/terminal/table.h"
 #include "cli/terminal/text.h"
-#include "ledger/status.h"
 #include "service/guard.h"
 #include "service/state_files.h"
 
@@ -35,15 +36,13 @@ std::chrono::microseconds since(Time then, Time now) {
 class Status : public Command {
  public:
   Description describe() const override {
-    return {.name = "status",
-            .group = Group::kRecord,
-            .summary = "show size, root, checkpoint, guard, and how far behind each source is",
-            .examples = {{"pgtally status", "For people"},
-                         {"pgtally status --json", "For programs"}}};
+    return {
+        .name = "status",
+        .group = Group::kRecord,
+        .summary = "show size, root, checkpoint, guard, and how far behind each source is",
+        .examples = {{"pgtally status", "For people"}, {"pgtally status --json", "For programs"}}};
   }
-  void declare(Options& options) override {
-    options.option("--state", "DIR", state_, kStateHelp);
-  }
+  void declare(Options& options) override { options.option("--state", "DIR", state_, kStateHelp); }
   Result<Exit> run(Context& context) override {
     TRY(const Ledger ledger, open_ledger(context));
     TRY(const LedgerStatus status, read_status(ledger));
@@ -77,14 +76,15 @@ class Status : public Command {
                     {"root", to_base64(status.checkpoint->root.view())},
                     {"signed_at", json_time(status.checkpoint->signed_at)}};
     }
-    print_json(context.output(), {{"origin", ledger.origin()},
-                                  {"schema", ledger.schema()},
-                                  {"size", status.head.size.value},
-                                  {"root", to_base64(status.head.root.view())},
-                                  {"log_size", status.log_size},
-                                  {"checkpoint", std::move(checkpoint)},
-                                  {"guard", {{"path", guard.path()}, {"state", guard_state(status, guard)}}},
-                                  {"sources", std::move(sources)}});
+    print_json(context.output(),
+               {{"origin", ledger.origin()},
+                {"schema", ledger.schema()},
+                {"size", status.head.size.value},
+                {"root", to_base64(status.head.root.view())},
+                {"log_size", status.log_size},
+                {"checkpoint", std::move(checkpoint)},
+                {"guard", {{"path", guard.path()}, {"state", guard_state(status, guard)}}},
+                {"sources", std::move(sources)}});
   }
 
   static void show(Output& out, const Ledger& ledger, const LedgerStatus& status,
@@ -135,6 +135,8 @@ class Status : public Command {
 
 }  // namespace
 
-void add_status(Program& program) { program.add(std::make_unique<Status>()); }
+void add_status(Program& program) {
+  program.add(std::make_unique<Status>());
+}
 
 }  // namespace pgtally::cli

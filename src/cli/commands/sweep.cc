@@ -21,13 +21,15 @@ class Sweep : public Command {
             .group = Group::kRecord,
             .summary = "look through whole tables for rows that are not recorded",
             .usage = "[SOURCE…]",
-            .details = "Capture finds new rows where they are expected. A sweep compares every key of a "
-                       "table with the log and finds the others: keys that were handed out long before "
-                       "they were used, and tables whose key is no integer. What it finds is recorded "
-                       "by the next run. It works in small steps beside everything else, and one that "
-                       "was interrupted goes on where it was.",
-            .examples = {{"pgtally sweep", "All sources that can be swept"},
-                         {"pgtally sweep payment && pgtally run --once", "One, and record what it finds"}}};
+            .details =
+                "Capture finds new rows where they are expected. A sweep compares every key of a "
+                "table with the log and finds the others: keys that were handed out long before "
+                "they were used, and tables whose key is no integer. What it finds is recorded "
+                "by the next run. It works in small steps beside everything else, and one that "
+                "was interrupted goes on where it was.",
+            .examples = {
+                {"pgtally sweep", "All sources that can be swept"},
+                {"pgtally sweep payment && pgtally run --once", "One, and record what it finds"}}};
   }
   void declare(Options& options) override {
     options.optional_arguments("SOURCE", names_, "these sources; else all");
@@ -38,8 +40,7 @@ class Sweep : public Command {
     json::array list;
     for (const SweepTarget& target : targets) {
       TRY(const SweepProgress swept, sweep(context, ledger, target));
-      list.push_back(
-          {{"source", target.name}, {"scanned", swept.scanned}, {"found", swept.found}});
+      list.push_back({{"source", target.name}, {"scanned", swept.scanned}, {"found", swept.found}});
       if (context.json()) continue;
       context.output().line(fmt::format("swept    {}: {} looked at, {} found", target.name,
                                         counted(swept.scanned, "row", "rows"),
@@ -56,12 +57,11 @@ class Sweep : public Command {
     std::vector<SweepTarget> out;
     for (const std::string& name : names_) {
       TRY(const SourceInfo source, find_source(ledger, name));
-      const auto it = std::find_if(targets.begin(), targets.end(), [&](const SweepTarget& t) {
-        return t.source_id == source.id;
-      });
+      const auto it = std::find_if(targets.begin(), targets.end(),
+                                   [&](const SweepTarget& t) { return t.source_id == source.id; });
       if (it == targets.end()) {
-        return reject(fmt::format("source {} has no table that could be swept now (mode {}, {})", name,
-                                  source.mode, source.state));
+        return reject(fmt::format("source {} has no table that could be swept now (mode {}, {})",
+                                  name, source.mode, source.state));
       }
       out.push_back(*it);
     }
@@ -87,6 +87,8 @@ class Sweep : public Command {
 
 }  // namespace
 
-void add_sweep(Program& program) { program.add(std::make_unique<Sweep>()); }
+void add_sweep(Program& program) {
+  program.add(std::make_unique<Sweep>());
+}
 
 }  // namespace pgtally::cli

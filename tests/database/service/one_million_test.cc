@@ -38,8 +38,9 @@ std::uint64_t peak_mebibytes() {
 // moment after they were told to.
 std::uint64_t rows_read(const test::TestDatabase& database) {
   const auto others = [&] {
-    return database.psql("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
-                         "AND pid <> pg_backend_pid()");
+    return database.psql(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+        "AND pid <> pg_backend_pid()");
   };
   while (others() != "0") std::this_thread::sleep_for(std::chrono::milliseconds(5));
   return std::stoull(
@@ -51,10 +52,12 @@ TEST(OneMillionEntries, need_less_than_64_MiB_and_are_not_read_again_at_the_next
   test::ServiceLedger<test::TestDatabase> made;
   auto& database = made.database();
   // Nobody else is to read the tables while the reads are counted.
-  database.psql("CREATE TABLE event (id bigint PRIMARY KEY, sha256 bytea NOT NULL);"
-                "INSERT INTO event SELECT g, sha256(int8send(g)) FROM generate_series(1, " +
-                std::to_string(kRows) + ") AS g;"
-                "ALTER TABLE pgtally.processed_log SET (autovacuum_enabled = off)");
+  database.psql(
+      "CREATE TABLE event (id bigint PRIMARY KEY, sha256 bytea NOT NULL);"
+      "INSERT INTO event SELECT g, sha256(int8send(g)) FROM generate_series(1, " +
+      std::to_string(kRows) +
+      ") AS g;"
+      "ALTER TABLE pgtally.processed_log SET (autovacuum_enabled = off)");
   {
     auto connection = test::connect(database.conninfo());
     const Ledger ledger = must(Ledger::open(connection, "pgtally"));
