@@ -18,6 +18,7 @@ SET search_path = pg_catalog, pg_temp
 SET row_security = off
 SET plan_cache_mode = force_custom_plan
 SET jit = off
+SET work_mem = '64MB'
 SET datestyle = 'ISO'
 SET timezone = 'UTC'
 SET intervalstyle = 'postgres'

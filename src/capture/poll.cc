@@ -10,36 +10,44 @@
 namespace pgtally {
 namespace {
 
+// In SQL and without SET, so that pending() can be planned with it in line: in PL/pgSQL every row
+// would be put aside twice. Whoever calls it has pinned the search_path. A table may have columns of
+// any name, so parameters go by number, and the highest key by a subquery of its own.
 std::string poll_feed(const SourceText& p) {
-  return plpgsql_function(
-      fmt::format("{0}.feed_{1}(max_rows integer, r {0}.round)", p.schema, p.id),
-      "SETOF " + p.schema + ".pending_row", "STABLE",
-      fmt::format(R"sql(
-DECLARE
-  high bigint := ({s}.progress_of({id})).high;
-BEGIN
-  RETURN QUERY
+  return fmt::format(
+      R"sql(CREATE OR REPLACE FUNCTION {s}.feed_{id}(max_rows integer, r {s}.round)
+RETURNS SETOF {s}.pending_row
+LANGUAGE sql STABLE
+AS {quote}
   SELECT {out}
     FROM (
-      (SELECT w.* FROM {s}.hole AS h CROSS JOIN LATERAL unnest(h.ranges) AS skipped
+      (SELECT w.* FROM {s}.hole AS h CROSS JOIN LATERAL unnest(h.ranges) AS skipped(keys)
         CROSS JOIN LATERAL (
           SELECT {columns}
             FROM {table}
-           WHERE {key} >= coalesce(lower(skipped), -9223372036854775808) AND {key} < upper(skipped)
-           ORDER BY {key} LIMIT max_rows) AS w
+           WHERE {key} >= coalesce(lower(skipped.keys), -9223372036854775808)
+             AND {key} < upper(skipped.keys)
+           ORDER BY {key} LIMIT $1) AS w
         WHERE h.source_id = {id} AND {s}.is_probed(h.barrier_id)
-        ORDER BY w.k1 LIMIT max_rows)
+        ORDER BY w.k1 LIMIT $1)
       UNION ALL
       (SELECT {columns}
-        FROM {table} WHERE high IS NULL OR {key} > high
-        ORDER BY {key} LIMIT max_rows)
+        FROM {table} WHERE {key} > {high}
+        ORDER BY {key} LIMIT $1)
+      UNION ALL
+      (SELECT {columns}
+        FROM {table} WHERE {high} IS NULL
+        ORDER BY {key} LIMIT $1)
     ) AS w
-   ORDER BY w.k1 LIMIT max_rows;
-END )sql",
-                  fmt::arg("s", p.schema), fmt::arg("id", p.id),
-                  fmt::arg("out", p.pending_columns("w.t1", "NULL::xid8", "NULL::text[]")),
-                  fmt::arg("columns", p.columns), fmt::arg("table", p.table),
-                  fmt::arg("key", p.first_key)));
+   ORDER BY w.k1 LIMIT $1
+{quote};
+
+)sql",
+      fmt::arg("s", p.schema), fmt::arg("id", p.id),
+      fmt::arg("out", p.pending_columns("w.t1", "NULL::xid8", "NULL::text[]")),
+      fmt::arg("columns", p.columns), fmt::arg("table", p.table), fmt::arg("key", p.first_key),
+      fmt::arg("high", fmt::format("(SELECT ({}.progress_of({})).high)", p.schema, p.id)),
+      fmt::arg("quote", dollar_quote(p.columns + p.content + p.table)));
 }
 
 std::string poll_waiting(const SourceText& p) {

@@ -179,11 +179,15 @@ Result<SourceText> source_text(const std::string& schema, std::int32_t source_id
   return p;
 }
 
-std::string plpgsql_function(const std::string& head, const std::string& returns,
-                             const std::string& volatility, const std::string& body) {
-  // A column may have any name, that of the quotes included.
+std::string dollar_quote(const std::string& body) {
   std::string tag = "$pgtally$";
   while (body.find(tag) != std::string::npos) tag.insert(1, "_");
+  return tag;
+}
+
+std::string plpgsql_function(const std::string& head, const std::string& returns,
+                             const std::string& volatility, const std::string& body) {
+  const std::string tag = dollar_quote(body);
   return fmt::format(
       "CREATE OR REPLACE FUNCTION {}\nRETURNS {}\nLANGUAGE plpgsql {}\n"
       "SET search_path = pg_catalog, pg_temp\nAS {}\n#variable_conflict use_variable\n{}{};\n\n",

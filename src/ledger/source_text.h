@@ -3,7 +3,7 @@
 // All of them follow from the definition, which is in the log. In the generated functions the table
 // is always `t` and its columns are always qualified; inner queries give names to
 //   k1, k2, …   the key columns in their own types      t1, t2, …   their output texts
-//   b1, b2, …   the same as bytes                       v1, v2, …   covered columns' texts as bytes
+//   v1, v2, …   covered columns' texts as bytes
 //   tm, hx, x   time, hash column, xid
 // and outer ones call an inner query `w`.
 //
@@ -52,6 +52,9 @@ struct SourceText {
 [[nodiscard]] Result<SourceText> source_text(const std::string& schema, std::int32_t source_id,
                                              const SourceDefinition& definition,
                                              const TableShape& shape);
+
+// Quotes for a function's body: a column may have any name, that of the usual quotes included.
+[[nodiscard]] std::string dollar_quote(const std::string& body);
 
 // CREATE OR REPLACE FUNCTION …; in PL/pgSQL with a pinned search_path, ended by a semicolon.
 [[nodiscard]] std::string plpgsql_function(const std::string& head, const std::string& returns,

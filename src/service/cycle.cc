@@ -1,6 +1,13 @@
 #include "service/cycle.h"
 
+#include <algorithm>
+
 namespace pgtally {
+namespace {
+
+constexpr std::chrono::milliseconds kBacklogInterval{1000};
+
+}  // namespace
 
 Result<void> Cycle::check(const Ledger& ledger) {
   signed_size_.reset();
@@ -26,7 +33,12 @@ Result<CycleReport> Cycle::run_once(const Ledger& ledger, Road road, bool sign_n
   if (signed_size_ == batch.head.size) return report;
   const auto now = clock_();
   if (last_signed_ && !sign_now) {
-    const auto due = *last_signed_ + options_.checkpoint_interval;
+    // A guard's fsyncs after every batch would slow a backlog down, and nobody waits for what is in
+    // the middle of one.
+    const auto interval = batch.may_have_more
+                              ? std::max(options_.checkpoint_interval, kBacklogInterval)
+                              : options_.checkpoint_interval;
+    const auto due = *last_signed_ + interval;
     if (now < due) {
       report.checkpoint_due_in = std::chrono::ceil<std::chrono::milliseconds>(due - now);
       return report;

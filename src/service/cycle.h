@@ -18,8 +18,8 @@ namespace pgtally {
 using Clock = std::function<std::chrono::steady_clock::time_point()>;
 
 struct CycleOptions {
-  std::int32_t batch_rows = 20'000;
-  // Checkpoints are no closer together than this.
+  std::int32_t batch_rows = 40'000;
+  // Checkpoints are no closer together than this, or than a second while there is a backlog.
   std::chrono::milliseconds checkpoint_interval{50};
 };
 

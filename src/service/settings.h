@@ -14,7 +14,7 @@ struct ServiceSettings {
   std::chrono::milliseconds interval{1000};           // how long an idle service sleeps at most
   std::chrono::milliseconds checkpoint_interval{50};  // checkpoints are no closer together
   std::chrono::seconds sweep_interval{60};            // 0: only on demand
-  std::int32_t batch_rows = 20'000;
+  std::int32_t batch_rows = 40'000;
   LogFormat log_format = LogFormat::kText;
 };
 

@@ -43,7 +43,7 @@ class Run : public Command {
     options.option(
         "--sweep-interval", "TIME", sweep_interval_,
         "how often tables without an integer key are swept for new rows (60s; 0: never)");
-    options.option("--batch-rows", "N", batch_rows_, "rows for one transaction (10000)");
+    options.option("--batch-rows", "N", batch_rows_, "rows for one transaction (40000)");
     options.option("--log-format", "FORMAT", log_format_, "text or json");
     options.option("--accept-head", "SIZE:ROOT", accept_head_,
                    "make this host the one that signs, from this published head on, and exit");
