@@ -78,7 +78,7 @@ BenchLedger::BenchLedger(Server& server, Mode mode, std::int64_t rows) : mode_(m
     request.hash_column = "sha256";
   }
   must(add_source(ledger, must(plan_source(ledger, capture_modes(), request))));
-  (void)run_once(options_.settings.batch_rows);
+  full_size_ = run_once(options_.settings.batch_rows) + static_cast<std::uint64_t>(rows);
 
   const bool staged = mode == Mode::kAppend;
   must(connection_->execute(fmt::format(

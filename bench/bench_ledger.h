@@ -24,6 +24,8 @@ class BenchLedger {
   [[nodiscard]] const std::string& conninfo() const { return options_.conninfo; }
   [[nodiscard]] const RunnerOptions& options() const { return options_; }
   [[nodiscard]] pg::Connection& connection() { return *connection_; }
+  // Of the log once all rows are in it.
+  [[nodiscard]] std::uint64_t full_size() const { return full_size_; }
 
   // What `pgtally run --once` does. Returns the size that was signed.
   std::uint64_t run_once(std::int32_t batch_rows, StepObserver* observer = nullptr);
@@ -38,6 +40,7 @@ class BenchLedger {
   RunnerOptions options_;
   std::optional<pg::Connection> connection_;
   Mode mode_;
+  std::uint64_t full_size_ = 0;
   double server_cpu_ = 0;
 };
 

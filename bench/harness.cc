@@ -17,8 +17,8 @@ namespace {
 // What a server for a million rows would be set to, and nothing that only a benchmark would: the
 // checkpoint that a run starts with is its own, autovacuum is not left to fall on one side of a pair.
 const std::vector<std::pair<std::string, std::string>> kSettings{
-    {"shared_buffers", "1GB"},  {"max_wal_size", "8GB"}, {"checkpoint_timeout", "1h"},
-    {"work_mem", "64MB"},       {"autovacuum", "off"},
+    {"shared_buffers", "1GB"}, {"max_wal_size", "8GB"}, {"checkpoint_timeout", "1h"},
+    {"work_mem", "64MB"},      {"autovacuum", "off"},
 };
 
 std::int64_t number(const char* text) {
@@ -97,7 +97,8 @@ Server::Server(const Arguments& arguments)
                  ("pgtally-bench." + std::to_string(::getpid()))) {
   std::filesystem::create_directories(directory_);
   if (arguments.database.empty()) {
-    cluster_.emplace(must(pg::PrivateCluster::open(directory_ / "cluster", {.settings = kSettings})));
+    cluster_.emplace(
+        must(pg::PrivateCluster::open(directory_ / "cluster", {.settings = kSettings})));
     conninfo_ = cluster_->conninfo();
   } else {
     conninfo_ = arguments.database;
@@ -148,6 +149,18 @@ std::string Server::fresh_directory() {
   const auto path = directory_ / ("state." + std::to_string(++made_));
   std::filesystem::create_directory(path);
   return path.string();
+}
+
+int run(int argc, char** argv, const std::function<bool(const Arguments&, Server&)>& measure) {
+  try {
+    const Arguments arguments = Arguments::parse(argc, argv);
+    Server server(arguments);
+    server.print_settings();
+    return measure(arguments, server) ? 0 : 1;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "error: {}\n", error.what());
+    return 2;
+  }
 }
 
 double median(std::vector<double> values) {

@@ -6,11 +6,10 @@
 // with the order changing, and what is reported is the median of the pairs' ratios.
 #pragma once
 
-#include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,9 +22,9 @@ namespace pgtally::bench {
 
 inline constexpr std::int64_t kMillion = 1'000'000;
 
+// Ends the program with status 2, through run(), so that a private server does not stay behind.
 [[noreturn]] inline void fail(const Error& error) {
-  std::fprintf(stderr, "error: %s\n%s\n", error.message.c_str(), error.hint.c_str());
-  std::exit(2);
+  throw std::runtime_error(error.message + "\n" + error.hint);
 }
 template <typename T>
 T must(Result<T> result) {
@@ -44,7 +43,7 @@ struct Arguments {
   std::int64_t rows = kMillion;
   int pairs = 3;
   std::int32_t batch_rows = 0;  // the service's own
-  std::string mode;         // empty: all
+  std::string mode;             // empty: all
 
   static Arguments parse(int argc, char** argv);
 };
@@ -99,5 +98,9 @@ class Comparison {
 };
 
 double median(std::vector<double> values);
+
+// What a main() does: the options, a server whose settings are printed, then `measure`, which is
+// false if a figure is not what is required (status 1).
+int run(int argc, char** argv, const std::function<bool(const Arguments&, Server&)>& measure);
 
 }  // namespace pgtally::bench

@@ -42,12 +42,7 @@ void drop_tiles(pg::Connection& connection) {
       "ALTER TABLE pgtally.tile ENABLE ALWAYS TRIGGER refuse_change; COMMIT"));
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  const Arguments arguments = Arguments::parse(argc, argv);
-  Server server(arguments);
-  server.print_settings();
+bool measure(const Arguments& arguments, Server& server) {
   BenchLedger made(server, Mode::kPoll, arguments.rows);
   const std::uint64_t size = made.run_once(arguments.batch_rows);
   auto connection = connect(made.conninfo());
@@ -73,5 +68,11 @@ int main(int argc, char** argv) {
     }
     holds = comparison.report() && holds;
   }
-  return holds ? 0 : 1;
+  return holds;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return pgtally::bench::run(argc, argv, measure);
 }

@@ -127,21 +127,17 @@ bool report_idle_cycles(BenchLedger& made, int sources) {
   return none;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  const Arguments arguments = Arguments::parse(argc, argv);
-  Server server(arguments);
-  server.print_settings();
+bool measure(const Arguments& arguments, Server& server) {
   BenchLedger made(server, Mode::kPoll, arguments.rows);
   bool holds = true;
   {
     Service service(made.options());
-    service.wait_for(fmt::format("size={}", arguments.rows + 2).c_str());
+    service.wait_for(fmt::format("size={}", made.full_size()).c_str());
     const double peak = peak_mebibytes(service.pid());
     holds = holds && peak < kMostMebibytes;
-    fmt::print("| memory of the service, {} rows recorded (peak) | {:.0f} MiB | | | < {:.0f} MiB |\n",
-               arguments.rows, peak, kMostMebibytes);
+    fmt::print(
+        "| memory of the service, {} rows recorded (peak) | {:.0f} MiB | | | < {:.0f} MiB |\n",
+        arguments.rows, peak, kMostMebibytes);
   }
   std::vector<double> starts;
   for (int i = 1; i <= 2 * arguments.pairs + 1; ++i) {
@@ -153,5 +149,11 @@ int main(int argc, char** argv) {
   holds = report_idle_cycles(made, 1) && holds;
   add_sources(made, 40);
   holds = report_idle_cycles(made, 40) && holds;
-  return holds ? 0 : 1;
+  return holds;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return pgtally::bench::run(argc, argv, measure);
 }

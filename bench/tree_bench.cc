@@ -89,7 +89,8 @@ int main(int argc, char** argv) {
   const double bare = median(bare_rates);
   const double tree = median(tree_rates);
   std::vector<double> ratios;
-  for (std::size_t i = 0; i < bare_rates.size(); ++i) ratios.push_back(tree_rates[i] / bare_rates[i]);
+  for (std::size_t i = 0; i < bare_rates.size(); ++i)
+    ratios.push_back(tree_rates[i] / bare_rates[i]);
   const auto [low, high] = std::minmax_element(ratios.begin(), ratios.end());
   // A row of the table that bench/run prints.
   std::printf(

@@ -213,8 +213,8 @@ INSTANTIATE_TEST_SUITE_P(
                "UPDATE pgtally.checkpoint SET " + flipped("root", 1) + " WHERE size = 702",
                "the checkpoint of size 702 is damaged", false},
         Damage{"in_the_note_of_a_checkpoint",
-               "UPDATE pgtally.checkpoint SET note = overlay(note PLACING 'X' FROM 60) WHERE size "
-               "= 702",
+               "UPDATE pgtally.checkpoint SET note = overlay(note PLACING "
+               "CASE substr(note, 60, 1) WHEN 'X' THEN 'Y' ELSE 'X' END FROM 60) WHERE size = 702",
                "the checkpoint of size 702 is damaged", false}),
     [](const auto& param) { return std::string(param.param.name); });
 
