@@ -66,9 +66,11 @@ Result<OsUser> choose_server_user(const fs::path& data) {
 // The name of a file in `dir` if the directory is neither empty nor one of ours.
 std::string foreign_content(const fs::path& dir) {
   std::error_code ignored;
-  if (fs::exists(dir / ClusterLock::kGateFile, ignored)) return {};
   const fs::directory_iterator first(dir, ignored);
-  return first == fs::directory_iterator() ? "" : first->path().filename().string();
+  if (first == fs::directory_iterator()) return {};
+  // Looked for only now: what was seen first may be what another opener had just made.
+  if (fs::exists(dir / ClusterLock::kGateFile, ignored)) return {};
+  return first->path().filename().string();
 }
 
 // Left by an initdb that was killed. Each has a name of its own, so that one which still runs can

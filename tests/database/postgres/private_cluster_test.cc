@@ -9,6 +9,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <string>
 #include <vector>
 
@@ -129,7 +130,11 @@ TEST(PrivateCluster, can_be_opened_by_many_at_the_same_instant) {
     if (users.back() != 0) continue;
     for (int round = 0; round < 3; ++round) {
       const auto cluster = PrivateCluster::open(directory.path() / "c", kQuick);
-      if (!cluster.ok() || query(*cluster, "SELECT 1") != "1") _exit(1);
+      if (!cluster.ok()) {
+        std::cerr << cluster.error().message << '\n' << cluster.error().hint << '\n';
+        _exit(1);
+      }
+      if (query(*cluster, "SELECT 1") != "1") _exit(2);
     }
     _exit(0);
   }
@@ -262,11 +267,15 @@ TEST(PrivateCluster, quotes_the_log_of_a_server_that_does_not_start) {
 TEST(PrivateCluster, refuses_a_socket_directory_that_somebody_else_could_enter) {
   const TestDirectory directory;
   const fs::path dir = directory.path() / "c";
-  must(must(PrivateCluster::open(dir, kQuick)).close());
-  fs::create_directory(dir / "socket");
-  fs::permissions(dir / "socket", fs::perms::all);
+  auto cluster = must(PrivateCluster::open(dir, kQuick));
+  // Below a directory that the server's user cannot enter it stands elsewhere.
+  const fs::path sockets = query(cluster, "SHOW unix_socket_directories");
+  must(cluster.close());
+  fs::create_directory(sockets);
+  fs::permissions(sockets, fs::perms::all);
   const Error error = error_of(PrivateCluster::open(dir, kQuick));
   EXPECT_THAT(error.message, HasSubstr("others may enter"));
+  fs::remove(sockets);
 }
 
 }  // namespace
