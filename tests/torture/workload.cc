@@ -171,12 +171,15 @@ LongTransactions::LongTransactions(const std::string& conninfo)
   const auto key = must(key_holder_.query("SELECT nextval('public.reading_id_seq')"));
   drawn_key_ = must(key.get<std::int64_t>(0, 0));
 
+  // The names of prepared transactions are shared by all databases of a cluster.
   auto preparing = must(pg::Connection::open(conninfo));
+  const auto database = must(preparing.query("SELECT quote_literal(current_database())"));
+  prepared_ = must(database.get<std::string>(0, 0));
   must(preparing.execute("BEGIN"));
   for (const Table table : kTables) {
     must(insert(preparing, table, {fmt::format("prepared, {}", name_of(table))}, &rows_));
   }
-  must(preparing.execute("PREPARE TRANSACTION 'torture'"));
+  must(preparing.execute("PREPARE TRANSACTION " + prepared_));
 }
 
 std::vector<WrittenRow> LongTransactions::commit() {
@@ -188,7 +191,7 @@ std::vector<WrittenRow> LongTransactions::commit() {
     const pg::CommitResult result = transaction->commit();
     if (result.outcome != pg::CommitOutcome::kCommitted) throw std::runtime_error(result.reason);
   }
-  must(writer_.execute("COMMIT PREPARED 'torture'"));
+  must(writer_.execute("COMMIT PREPARED " + prepared_));
   return rows_;
 }
 

@@ -88,6 +88,7 @@ class LongTransactions {
   std::optional<pg::Transaction> written_;
   std::optional<pg::Transaction> drawn_;
   std::vector<WrittenRow> rows_;
+  std::string prepared_;  // as a literal
   std::int64_t drawn_key_ = 0;
 };
 
