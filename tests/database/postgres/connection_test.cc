@@ -1,7 +1,9 @@
 #include "postgres/connection.h"
 
+#include <chrono>
 #include <cstdlib>
 #include <string_view>
+#include <thread>
 
 #include "helpers.h"
 
@@ -217,6 +219,10 @@ TEST_F(ConnectionTest, tells_how_many_rows_a_command_touched) {
 TEST_F(ConnectionTest, notices_that_its_server_session_has_ended_without_asking) {
   EXPECT_TRUE(connection.is_alive());
   terminate(db, connection.backend_pid());
+  // The process is off the server's list a moment before its socket closes.
+  for (int i = 0; i < 1000 && connection.is_alive(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
   EXPECT_FALSE(connection.is_alive());
   EXPECT_EQ(error_of(connection.query("SELECT 1")).code, ErrorCode::kRetry);
   EXPECT_EQ(connection.transaction_status(), TransactionStatus::kUnknown);
