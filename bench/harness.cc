@@ -52,9 +52,12 @@ Arguments Arguments::parse(int argc, char** argv) {
       a.batch_rows = static_cast<std::int32_t>(number(argv[i + 1]));
     } else if (name == "--mode") {
       a.mode = argv[i + 1];
+    } else if (name == "--seconds") {
+      a.seconds = static_cast<int>(number(argv[i + 1]));
     } else {
       fail(reject("there is no option " + name,
-                  "--database URI, --rows N, --pairs N, --batch N, --mode poll|xid|append"));
+                  "--database URI, --rows N, --pairs N, --batch N, --seconds N, --mode "
+                  "poll|xid|append|trigger|logical"));
     }
   }
   return a;
@@ -92,13 +95,15 @@ double own_cpu_seconds() {
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
-Server::Server(const Arguments& arguments)
+Server::Server(const Arguments& arguments, const Settings& settings)
     : directory_(std::filesystem::temp_directory_path() /
                  ("pgtally-bench." + std::to_string(::getpid()))) {
   std::filesystem::create_directories(directory_);
   if (arguments.database.empty()) {
+    Settings all = kSettings;
+    all.insert(all.end(), settings.begin(), settings.end());
     cluster_.emplace(
-        must(pg::PrivateCluster::open(directory_ / "cluster", {.settings = kSettings})));
+        must(pg::PrivateCluster::open(directory_ / "cluster", {.settings = std::move(all)})));
     conninfo_ = cluster_->conninfo();
   } else {
     conninfo_ = arguments.database;
@@ -113,7 +118,7 @@ Server::Server(const Arguments& arguments)
 Server::~Server() {
   {
     auto connection = connect(conninfo_);
-    (void)connection.execute("DROP DATABASE IF EXISTS pgtally_bench WITH (FORCE)");
+    for (const std::string& database : databases_) drop(connection, database);
   }
   cluster_.reset();
   std::error_code ignored;
@@ -131,17 +136,25 @@ void Server::print_settings() {
   std::fflush(stdout);
 }
 
-std::string Server::fresh_database() {
+void Server::drop(pg::Connection& connection, const std::string& database) {
+  (void)connection.query(
+      "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = $1",
+      pg::Params().text(database));
+  (void)connection.execute("DROP DATABASE IF EXISTS " + database + " WITH (FORCE)");
+}
+
+std::string Server::fresh_database(const std::string& name) {
   auto connection = connect(conninfo_);
-  must(connection.execute("DROP DATABASE IF EXISTS pgtally_bench WITH (FORCE)"));
-  must(connection.execute("CREATE DATABASE pgtally_bench TEMPLATE template0 ENCODING 'UTF8'"));
-  if (cluster_) return cluster_->conninfo("pgtally_bench");
+  drop(connection, name);
+  databases_.insert(name);
+  must(connection.execute("CREATE DATABASE " + name + " TEMPLATE template0 ENCODING 'UTF8'"));
+  if (cluster_) return cluster_->conninfo(name);
   // A URI names its database between the authority and the parameters.
   const std::size_t authority = conninfo_.find("://");
-  if (authority == std::string::npos) return conninfo_ + " dbname=pgtally_bench";
+  if (authority == std::string::npos) return conninfo_ + " dbname=" + name;
   const std::size_t parameters = conninfo_.find('?');
   const std::size_t path = std::min(conninfo_.find('/', authority + 3), parameters);
-  return conninfo_.substr(0, path) + "/pgtally_bench" +
+  return conninfo_.substr(0, path) + "/" + name +
          (parameters == std::string::npos ? "" : conninfo_.substr(parameters));
 }
 
@@ -151,10 +164,11 @@ std::string Server::fresh_directory() {
   return path.string();
 }
 
-int run(int argc, char** argv, const std::function<bool(const Arguments&, Server&)>& measure) {
+int run(int argc, char** argv, const std::function<bool(const Arguments&, Server&)>& measure,
+        const Server::Settings& settings) {
   try {
     const Arguments arguments = Arguments::parse(argc, argv);
-    Server server(arguments);
+    Server server(arguments, settings);
     server.print_settings();
     return measure(arguments, server) ? 0 : 1;
   } catch (const std::exception& error) {

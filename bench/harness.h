@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -37,13 +38,16 @@ inline void must(Result<void> result) {
 
 double seconds_of(const std::function<void()>& work);
 
-// --database URI, or a private cluster; --rows N, --pairs N, --batch N, --mode M.
+// --database URI, or a private cluster; --rows N, --pairs N, --batch N, --mode M, --seconds N.
 struct Arguments {
   std::string database;
   std::int64_t rows = kMillion;
-  int pairs = 3;
+  std::optional<int> pairs;
   std::int32_t batch_rows = 0;  // the service's own
   std::string mode;             // empty: all
+  int seconds = 5;              // how long a workload runs each time
+
+  [[nodiscard]] int pairs_or(int usual) const { return pairs.value_or(usual); }
 
   static Arguments parse(int argc, char** argv);
 };
@@ -52,14 +56,17 @@ struct Arguments {
 // private one goes away at the end.
 class Server {
  public:
-  explicit Server(const Arguments& arguments);
+  using Settings = std::vector<std::pair<std::string, std::string>>;
+  // `settings` are those of a private one, beside what all have.
+  explicit Server(const Arguments& arguments, const Settings& settings = {});
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
   void print_settings();
-  // An empty database; the one that was made before is dropped. No connection to that may be open.
-  std::string fresh_database();
+  // An empty database; the one of that name that was made before is dropped, with its replication
+  // slots. No connection to it may be open.
+  std::string fresh_database(const std::string& name = "pgtally_bench");
   // For what belongs to a ledger but not into the database: a fresh directory, likewise.
   std::string fresh_directory();
 
@@ -67,7 +74,10 @@ class Server {
   std::filesystem::path directory_;
   std::optional<pg::PrivateCluster> cluster_;
   std::string conninfo_;
+  std::set<std::string> databases_;
   int made_ = 0;
+
+  void drop(pg::Connection& connection, const std::string& database);
 };
 
 pg::Connection connect(const std::string& conninfo);
@@ -101,6 +111,7 @@ double median(std::vector<double> values);
 
 // What a main() does: the options, a server whose settings are printed, then `measure`, which is
 // false if a figure is not what is required (status 1).
-int run(int argc, char** argv, const std::function<bool(const Arguments&, Server&)>& measure);
+int run(int argc, char** argv, const std::function<bool(const Arguments&, Server&)>& measure,
+        const Server::Settings& settings = {});
 
 }  // namespace pgtally::bench

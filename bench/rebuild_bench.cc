@@ -57,7 +57,7 @@ bool measure(const Arguments& arguments, Server& server) {
         from_nothing ? "a rebuild that writes all tiles, against reading the rows in order"
                      : "a rebuild that compares all tiles, against reading the rows in order",
         "entries/s", kRequired);
-    for (int pair = 0; pair < arguments.pairs; ++pair) {
+    for (int pair = 0; pair < arguments.pairs_or(3); ++pair) {
       if (from_nothing) drop_tiles(connection);
       must(connection.execute("CHECKPOINT"));
       const double reading = seconds_of([&] {

@@ -80,7 +80,7 @@ bool measure(const Arguments& arguments, Server& server) {
     if (!arguments.mode.empty() && arguments.mode != name_of(mode)) continue;
     Comparison comparison(fmt::format("a cycle, mode {}, against INSERT … SELECT", name_of(mode)),
                           "rows/s", mode == Mode::kPoll ? kRequired : 0);
-    for (int pair = 0; pair < arguments.pairs; ++pair) {
+    for (int pair = 0; pair < arguments.pairs_or(3); ++pair) {
       BenchLedger ledger(server, mode, arguments.rows);
       const bool ours_first = pair % 2 == 0;
       const double first =

@@ -1,19 +1,15 @@
 // The service beside a log of a million entries: memory, start, and what an idle cycle costs.
 //
 // Usage: service_bench [options of the others]; runs the pgtally that was built beside it.
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <chrono>
-#include <cstring>
 #include <fstream>
 
 #include "bench_ledger.h"
 #include "capture/modes.h"
 #include "ledger/registry.h"
+#include "processes.h"
 
 namespace {
 
@@ -33,54 +29,13 @@ double peak_mebibytes(pid_t pid) {
   return 0;
 }
 
-// `pgtally run` as a process of its own, whose log we read.
-class Service {
- public:
-  explicit Service(const RunnerOptions& options) {
-    int ends[2];
-    if (::pipe(ends) != 0) fail(operator_error("pipe() failed"));
-    const std::string program = PGTALLY_PROGRAM;
-    pid_ = ::fork();
-    if (pid_ == 0) {
-      ::dup2(ends[1], STDOUT_FILENO);
-      ::dup2(ends[1], STDERR_FILENO);
-      ::close(ends[0]);
-      ::execl(program.c_str(), "pgtally", "run", "--database", options.conninfo.c_str(), "--state",
-              options.state_directory.c_str(), nullptr);
-      ::_exit(127);
-    }
-    ::close(ends[1]);
-    log_ = ::fdopen(ends[0], "r");
-  }
-  ~Service() {
-    ::kill(pid_, SIGTERM);
-    ::waitpid(pid_, nullptr, 0);
-    std::fclose(log_);
-  }
-  Service(const Service&) = delete;
-  Service& operator=(const Service&) = delete;
-
-  void wait_for(const char* word) {
-    char line[4096];
-    while (std::fgets(line, sizeof line, log_) != nullptr) {
-      if (std::strstr(line, word) != nullptr) return;
-    }
-    fail(operator_error("the service ended before it said \"" + std::string(word) + "\""));
-  }
-  [[nodiscard]] pid_t pid() const { return pid_; }
-
- private:
-  pid_t pid_ = 0;
-  std::FILE* log_ = nullptr;
-};
-
 // Until a row that waits when the process starts is under a signed checkpoint: nothing is readier.
 double seconds_from_start_to_checkpoint(BenchLedger& made, std::int64_t next_key) {
   must(made.connection().execute(fmt::format(
       "INSERT INTO public.event VALUES ({0}, now(), sha256(int8send({0})))", next_key)));
   std::optional<Service> service;
   return seconds_of([&] {
-    service.emplace(made.options());
+    service.emplace(made.conninfo(), made.options().state_directory, Service::Log::kRead);
     service->wait_for("checkpoint");
   });
 }
@@ -131,7 +86,7 @@ bool measure(const Arguments& arguments, Server& server) {
   BenchLedger made(server, Mode::kPoll, arguments.rows);
   bool holds = true;
   {
-    Service service(made.options());
+    Service service(made.conninfo(), made.options().state_directory, Service::Log::kRead);
     service.wait_for(fmt::format("size={}", made.full_size()).c_str());
     const double peak = peak_mebibytes(service.pid());
     holds = holds && peak < kMostMebibytes;
@@ -140,7 +95,7 @@ bool measure(const Arguments& arguments, Server& server) {
         arguments.rows, peak, kMostMebibytes);
   }
   std::vector<double> starts;
-  for (int i = 1; i <= 2 * arguments.pairs + 1; ++i) {
+  for (int i = 1; i <= 2 * arguments.pairs_or(3) + 1; ++i) {
     starts.push_back(seconds_from_start_to_checkpoint(made, arguments.rows + i));
   }
   holds = holds && median(starts) < kMostSeconds;

@@ -3,10 +3,18 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 namespace pgtally::torture {
 
-// Puts it in the place of pending().
-void install_naive_rule(const std::string& conninfo);
+// A source of the same name in schema public, with a key named id.
+struct NaiveTable {
+  std::string name;
+  bool has_xid = false;
+  std::vector<std::string> columns;  // that are covered, in ascending order
+};
+
+// Puts it in the place of pending(), for append_only_log and these.
+void install_naive_rule(const std::string& conninfo, const std::vector<NaiveTable>& tables);
 
 }  // namespace pgtally::torture

@@ -4,29 +4,19 @@
 
 #include <atomic>
 #include <csignal>
-#include <fstream>
 #include <random>
-#include <sstream>
 #include <stdexcept>
 #include <thread>
 #include <vector>
 
 #include "postgres/connection.h"
 #include "torture/child_process.h"
-#include "torture/must.h"
+#include "torture/pgtally_program.h"
 
 namespace pgtally::torture {
 namespace {
 
 constexpr int kInstances = 3;
-
-std::string end_of(const std::filesystem::path& file) {
-  std::ifstream in(file);
-  std::ostringstream text;
-  text << in.rdbuf();
-  const std::string all = text.str();
-  return all.substr(all.size() > 2000 ? all.size() - 2000 : 0);
-}
 
 // Batches of all sizes, so that most rounds are cut off somewhere.
 class SqlClients : public Sequencers {
@@ -83,8 +73,8 @@ class Services : public Sequencers {
                                       : (directory.path() / fmt::format("state-{}", i)).string();
       logs_.push_back(directory.path() / fmt::format("run-{}.log", i));
       processes_.emplace_back(
-          std::vector<std::string>{PGTALLY_PROGRAM, "run", "--database", conninfo, "--state", state,
-                                   "--interval", "20ms", "--batch-rows", i == 0 ? "5000" : "100"},
+          pgtally_command(conninfo, {"run", "--state", state, "--interval", "20ms", "--batch-rows",
+                                     i == 0 ? "5000" : "100"}),
           logs_.back());
     }
   }
@@ -135,22 +125,6 @@ std::unique_ptr<Sequencers> start_sequencers(Through through, const std::string&
                                     std::make_unique<SqlClients>(conninfo, 1));
   }
   return nullptr;
-}
-
-std::string signing_state(const test::TestDirectory& directory) {
-  return directory.path() / "state";
-}
-
-void run_pgtally(std::vector<std::string> arguments, const std::string& conninfo,
-                 const test::TestDirectory& directory) {
-  const auto log = directory.path() / (arguments[0] + ".log");
-  const std::string command = fmt::format("{}", fmt::join(arguments, " "));
-  arguments.insert(arguments.begin(), PGTALLY_PROGRAM);
-  arguments.insert(arguments.end(), {"--database", conninfo});
-  const int status = ChildProcess(arguments, log).wait();
-  if (status == 0) return;
-  throw std::runtime_error(
-      fmt::format("pgtally {}: exit status {}\n{}", command, status, end_of(log)));
 }
 
 }  // namespace pgtally::torture

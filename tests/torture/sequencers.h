@@ -25,11 +25,4 @@ class Sequencers {
                                                            const std::string& conninfo,
                                                            const test::TestDirectory& directory);
 
-// Where key and guard are.
-[[nodiscard]] std::string signing_state(const test::TestDirectory& directory);
-
-// Runs the program to its end; throws, with what it printed, unless it exits with 0.
-void run_pgtally(std::vector<std::string> arguments, const std::string& conninfo,
-                 const test::TestDirectory& directory);
-
 }  // namespace pgtally::torture

@@ -146,7 +146,7 @@ void Siege::kill_at_commit(bool happens) {
   // An empty batch would leave nothing to tell the outcomes apart by.
   linger_at(Step::kEntriesCopied);
   linger_at(Step::kTreeWritten);
-  const std::uint64_t before = rows_in_log(ledger);
+  const std::uint64_t before = changes_in_log(ledger);
   const int backend = must(sequencing_backend(ledger));
   ::kill(backend, SIGSTOP);
   linger_at(Step::kCommitSent);
@@ -156,7 +156,7 @@ void Siege::kill_at_commit(bool happens) {
   }
   ::kill(backend, SIGCONT);
   while (must(sequencing_backend(ledger)) == backend) std::this_thread::sleep_for(milliseconds(1));
-  const bool happened = rows_in_log(ledger) > before;
+  const bool happened = changes_in_log(ledger) > before;
   ++(happened ? hits_.commit_happened : hits_.commit_never_happened);
   recover();
 }
@@ -274,7 +274,7 @@ Comparison Siege::finish() {
   auto connection = must(pg::Connection::open(conninfo_));
   const Ledger ledger = must(Ledger::open(connection, std::string(kDefaultSchema)));
   const auto deadline = steady_clock::now() + kPatience;
-  while (rows_in_log(ledger) < truth.bodies.size() && steady_clock::now() < deadline) {
+  while (changes_in_log(ledger) < truth.changes.size() && steady_clock::now() < deadline) {
     std::this_thread::sleep_for(milliseconds(20));
   }
   service_->send(SIGTERM);
@@ -284,9 +284,9 @@ Comparison Siege::finish() {
   check();
   history_.check_against_entries(ledger);
   const Comparison comparison = compare(ledger, truth);
-  if (history_.largest().value != comparison.entries) {
+  if (history_.largest().value != comparison.total.entries) {
     throw std::runtime_error(fmt::format("the newest signed size is {}, and the log has {} entries",
-                                         history_.largest().value, comparison.entries));
+                                         history_.largest().value, comparison.total.entries));
   }
   return comparison;
 }

@@ -4,6 +4,8 @@
 
 #include <random>
 
+#include "crypto/sha256.h"
+#include "pgtally/content.h"
 #include "torture/must.h"
 
 namespace pgtally::torture {
@@ -126,11 +128,20 @@ class Writer {
   std::vector<WrittenRow> rows_;  // of the transaction that runs
 };
 
+// The hash of a row's content, computed from what its writer knows.
+Hash content_of(const WrittenRow& row) {
+  if (row.table == Table::kStaging) return sha256(as_bytes(row.body));
+  const std::string id = std::to_string(row.id);
+  const std::vector<RowColumnView> columns{{"id", id}, {"body", row.body}};
+  return sha256(must(encode_row(columns)));
+}
+
+ChangeId id_of(const WrittenRow& row) {
+  return {name_of(row.table), row.id, 1};
+}
+
 void add(Truth& truth, const WrittenRow& row) {
-  if (!truth.bodies.emplace(std::pair(row.table, row.id), row.body).second) {
-    throw std::runtime_error(
-        fmt::format("two rows of {} were committed with key {}", name_of(row.table), row.id));
-  }
+  truth.add(id_of(row), {Operation::kInsert, content_of(row)});
 }
 
 }  // namespace
@@ -199,10 +210,14 @@ Truth find_truth(const std::string& conninfo, const std::vector<WriterRecord>& r
                  const std::vector<WrittenRow>& others) {
   auto connection = must(pg::Connection::open(conninfo));
   Truth truth;
+  truth.polled = {name_of(Table::kReading)};
   for (const WrittenRow& row : others) add(truth, row);
   for (const WriterRecord& record : records) {
-    for (const WrittenRow& row : record.committed) add(truth, row);
-    truth.in_order.push_back(record.committed);
+    auto& in_order = truth.in_order.emplace_back();
+    for (const WrittenRow& row : record.committed) {
+      add(truth, row);
+      if (row.table != Table::kReading) in_order.push_back(id_of(row));
+    }
     truth.in_doubt += record.in_doubt.size();
     for (const Table table : kTables) {
       std::vector<std::string> bodies;

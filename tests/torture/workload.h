@@ -9,17 +9,16 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <thread>
-#include <utility>
 #include <vector>
 
 #include "postgres/connection.h"
 #include "postgres/transaction.h"
 #include "torture/ledger_under_test.h"
+#include "torture/truth.h"
 
 namespace pgtally::torture {
 
@@ -36,13 +35,6 @@ struct WriterRecord {
   std::uint64_t rolled_back = 0;   // that the writer rolled back itself
   std::uint64_t exceptions = 0;    // committed transactions with PL/pgSQL exception blocks
   std::uint64_t savepoints = 0;    // … with a rollback to a savepoint
-};
-
-// Everything that is committed, as the writers know it.
-struct Truth {
-  std::map<std::pair<Table, std::int64_t>, std::string> bodies;
-  std::vector<std::vector<WrittenRow>> in_order;  // for each writer, what it knows for certain
-  std::uint64_t in_doubt = 0;                     // rows whose outcome had to be read
 };
 
 struct WorkloadOptions {
@@ -92,7 +84,8 @@ class LongTransactions {
   std::int64_t drawn_key_ = 0;
 };
 
-// Reads what was in doubt. No writer may be at work any more.
+// Reads what was in doubt. No writer may be at work any more. The rows of a writer stand in the order
+// in which he wrote them, but for those of reading, which is polled.
 [[nodiscard]] Truth find_truth(const std::string& conninfo,
                                const std::vector<WriterRecord>& records,
                                const std::vector<WrittenRow>& others);

@@ -1,0 +1,184 @@
+#include "writers_stage.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <fstream>
+#include <thread>
+
+#include "postgres/copy.h"
+#include "postgres/server_programs.h"
+
+namespace pgtally::bench {
+namespace {
+
+// More branches than clients, so that these do not wait for each other's updates.
+constexpr const char* kScale = "20";
+constexpr std::chrono::seconds kPatience{300};
+
+constexpr const char* kEvent = R"sql(
+  CREATE TABLE public.event (
+    id          bigserial PRIMARY KEY,
+    happened_at timestamptz NOT NULL DEFAULT now(),
+    account     bigint NOT NULL,
+    note        varchar(80) NOT NULL);  -- short enough to stay in the row
+)sql";
+
+constexpr const char* kInsert =
+    "\\set account random(1, 100000)\n"
+    "INSERT INTO public.event (account, note) "
+    "VALUES (:account, 'a note of some forty characters, as usual');\n";
+
+constexpr const char* kXid = R"sql(
+  ALTER TABLE {0} ADD COLUMN xid xid8 NOT NULL DEFAULT pg_current_xact_id();
+  ALTER TABLE {0} ADD CONSTRAINT xid_is_the_writers_own CHECK (xid = pg_current_xact_id()) NOT VALID;
+  CREATE INDEX ON {0} (xid, id);
+)sql";
+
+std::string program(const char* name) {
+  return (must(pg::find_server_programs(std::nullopt)) / name).string();
+}
+
+}  // namespace
+
+const char* name_of(Workload workload) {
+  return workload == Workload::kInserts ? "single-row inserts" : "TPC-B-like";
+}
+
+WritersStage::WritersStage(Server& server, const std::string& mode, Workload workload)
+    : mode_(mode),
+      workload_(workload),
+      alone_(server.fresh_database("pgtally_bench_alone")),
+      recorded_(server.fresh_database("pgtally_bench")),
+      state_(server.fresh_directory()),
+      script_(std::filesystem::path(server.fresh_directory()) / "insert.sql") {
+  std::ofstream(script_) << kInsert;
+  prepare(alone_, false);
+  prepare(recorded_, true);
+  output_of({PGTALLY_PROGRAM, "--database", recorded_, "init", "--origin", "bench.example/log",
+             "--roles", "none", "--state", state_});
+  add_sources();
+}
+
+void WritersStage::prepare(const std::string& conninfo, bool recorded) {
+  auto connection = connect(conninfo);
+  std::string table = "public.event";
+  if (workload_ == Workload::kInserts) {
+    must(connection.execute(kEvent));
+  } else {
+    table = "public.pgbench_history";
+    output_of({program("pgbench"), "--initialize", "--quiet", "--scale", kScale, conninfo});
+    if (mode_ != "logical") {
+      must(connection.execute("ALTER TABLE " + table + " ADD COLUMN id bigserial PRIMARY KEY"));
+    }
+  }
+  if (recorded && mode_ == "xid") must(connection.execute(fmt::format(kXid, table)));
+  must(connection.execute("VACUUM ANALYZE"));
+}
+
+void WritersStage::add_sources() {
+  const auto add = [&](const std::string& name, const std::string& table, const std::string& key,
+                       bool changes) {
+    std::vector<std::string> command{PGTALLY_PROGRAM, "--database", recorded_,    "source",
+                                     "add",           name,         "--table",    "public." + table,
+                                     "--mode",        mode_,        "--existing", "skip"};
+    if (!key.empty()) command.insert(command.end(), {"--key", key});
+    if (changes && mode_ == "trigger") command.push_back("--track-changes");
+    output_of(command);
+  };
+  if (workload_ == Workload::kInserts) {
+    add("event", "event", "id", false);
+    return;
+  }
+  add("history", "pgbench_history", mode_ == "logical" ? "" : "id", false);
+  if (mode_ == "logical" || mode_ == "trigger") add("accounts", "pgbench_accounts", "aid", true);
+}
+
+// Until nothing was recorded for a while after a row of its own was.
+void WritersStage::await_idle() {
+  auto connection = connect(recorded_);
+  const auto size = [&] { return value(connection, "SELECT max(id) FROM pgtally.processed_log"); };
+  std::string before = size();
+  must(connection.execute(workload_ == Workload::kInserts
+                              ? "INSERT INTO public.event (account, note) VALUES (0, 'the last')"
+                              : "INSERT INTO public.pgbench_history (tid, bid, aid, delta, mtime) "
+                                "VALUES (1, 1, 1, 0, now())"));
+  const auto begin = std::chrono::steady_clock::now();
+  auto since = begin;
+  bool moved = false;
+  while (!moved || std::chrono::steady_clock::now() - since < std::chrono::milliseconds(500)) {
+    if (std::chrono::steady_clock::now() - begin > kPatience) {
+      fail(operator_error("the service does not come to the end of its backlog"));
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    service_->check_running();
+    const std::string now = size();
+    if (now == before) continue;
+    before = now;
+    moved = true;
+    since = std::chrono::steady_clock::now();
+  }
+  backlog_seconds_ = std::chrono::duration<double>(since - begin).count();
+}
+
+void WritersStage::start_service() {
+  service_.emplace(recorded_, state_, Service::Log::kDiscard);
+  await_idle();
+}
+
+void WritersStage::end_service() {
+  service_->check_running();
+  await_idle();
+  service_.reset();
+}
+
+double WritersStage::pgbench(const std::string& conninfo, int clients, int seconds) {
+  auto connection = connect(conninfo);
+  must(connection.execute("CHECKPOINT"));
+  std::vector<std::string> command{
+      program("pgbench"), "--no-vacuum",           "--time", std::to_string(seconds),
+      "--client",         std::to_string(clients), "--jobs", clients > 1 ? "2" : "1"};
+  if (workload_ == Workload::kInserts) command.insert(command.end(), {"--file", script_});
+  command.push_back(conninfo);
+  const std::string output = output_of(command);
+  const std::size_t at = output.find("tps = ");
+  if (at == std::string::npos) fail(operator_error("pgbench printed no tps", output));
+  return std::stod(output.substr(at + 6));
+}
+
+double WritersStage::alone(int clients, int seconds) {
+  return pgbench(alone_, clients, seconds);
+}
+
+double WritersStage::recorded(int clients, int seconds) {
+  start_service();
+  const double tps = pgbench(recorded_, clients, seconds);
+  end_service();
+  return tps;
+}
+
+double WritersStage::copy(const std::string& conninfo, std::int64_t rows) {
+  auto connection = connect(conninfo);
+  must(connection.execute("CHECKPOINT"));
+  return seconds_of([&] {
+    auto copy = must(pg::CopyIn::start(
+        connection, "COPY public.event (account, note) FROM STDIN (FORMAT binary)"));
+    for (std::int64_t i = 0; i < rows; ++i) {
+      copy.int8(i);
+      copy.text("a note of some forty characters, as usual");
+      must(copy.end_row());
+    }
+    if (must(copy.finish()) != static_cast<std::uint64_t>(rows)) {
+      fail(tampered("rows are missing"));
+    }
+  });
+}
+
+double WritersStage::copy_recorded(std::int64_t rows) {
+  start_service();
+  const double seconds = copy(recorded_, rows);
+  end_service();
+  return seconds;
+}
+
+}  // namespace pgtally::bench

@@ -1,0 +1,58 @@
+// Where a workload runs: a database without pgtally, and another one in which it records.
+//
+// Two workloads. Single-row inserts go into a table with a key. TPC-B-like is pgbench's own script on
+// its own tables: in modes logical and trigger both pgbench_history and the updates of
+// pgbench_accounts are recorded, in modes poll and xid, which see inserts alone, the history. Where
+// the mode needs a key, the history gets one in both databases. What only the mode needs, such as the
+// column and index of mode xid, only the recorded database has: it is part of the cost.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "harness.h"
+#include "processes.h"
+
+namespace pgtally::bench {
+
+enum class Workload { kInserts, kTpcb };
+inline constexpr Workload kWorkloads[] = {Workload::kInserts, Workload::kTpcb};
+const char* name_of(Workload workload);
+
+class WritersStage {
+ public:
+  WritersStage(Server& server, const std::string& mode, Workload workload);
+
+  // Transactions a second of pgbench for so many seconds, each after a CHECKPOINT. With the service,
+  // it starts when that runs and has nothing left to do; afterwards the service comes to the end of
+  // its backlog and ends, so that the other side is alone.
+  double alone(int clients, int seconds);
+  double recorded(int clients, int seconds);
+  // How long the service then took to come to the end of its backlog.
+  [[nodiscard]] double backlog_seconds() const { return backlog_seconds_; }
+
+  // Seconds of a COPY of so many rows into the table of the inserts.
+  double copy_alone(std::int64_t rows) { return copy(alone_, rows); }
+  double copy_recorded(std::int64_t rows);
+
+ private:
+  void prepare(const std::string& conninfo, bool recorded);
+  void add_sources();
+  void start_service();
+  void end_service();
+  void await_idle();
+  double pgbench(const std::string& conninfo, int clients, int seconds);
+  double copy(const std::string& conninfo, std::int64_t rows);
+
+  std::string mode_;
+  Workload workload_;
+  std::string alone_;
+  std::string recorded_;
+  std::string state_;
+  std::filesystem::path script_;
+  std::optional<Service> service_;
+  double backlog_seconds_ = 0;
+};
+
+}  // namespace pgtally::bench
