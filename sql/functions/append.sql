@@ -26,13 +26,18 @@ END $$;
 
 -- A direct writer reaches the append sources that were granted to one of his roles, and there he
 -- chooses data, time and position, nothing else. What a source's own capture stages is written
--- with the owner's rights.
-DROP POLICY IF EXISTS append_own ON pgtally.append_only_log;
-CREATE POLICY append_own ON pgtally.append_only_log FOR INSERT WITH CHECK (
-  operation = 1 AND definition = 0 AND key IS NULL AND content_hash IS NULL
-  AND source_id IN (SELECT s.source_id FROM pgtally.source AS s
-                     WHERE s.mode = 'append' AND s.state = 'active'
-                       AND s.writer IS NOT NULL AND pg_has_role(s.writer, 'MEMBER')));
--- RETURNING id works for one's own rows.
-DROP POLICY IF EXISTS see_own ON pgtally.append_only_log;
-CREATE POLICY see_own ON pgtally.append_only_log FOR SELECT USING (xid = pg_current_xact_id());
+-- with the owner's rights. And RETURNING id works for one's own rows.
+--
+-- Made once, because making them anew waits for every open transaction that has written to staging.
+-- A migration that changes them drops them.
+DO $$ BEGIN
+  IF EXISTS (SELECT FROM pg_policy WHERE polrelid = 'pgtally.append_only_log'::regclass) THEN
+    RETURN;
+  END IF;
+  CREATE POLICY append_own ON pgtally.append_only_log FOR INSERT WITH CHECK (
+    operation = 1 AND definition = 0 AND key IS NULL AND content_hash IS NULL
+    AND source_id IN (SELECT s.source_id FROM pgtally.source AS s
+                       WHERE s.mode = 'append' AND s.state = 'active'
+                         AND s.writer IS NOT NULL AND pg_has_role(s.writer, 'MEMBER')));
+  CREATE POLICY see_own ON pgtally.append_only_log FOR SELECT USING (xid = pg_current_xact_id());
+END $$;

@@ -55,6 +55,11 @@ DECLARE
   head pgtally.log_head;
   b    pgtally.batch;
 BEGIN
+  IF NOT pgtally.is_at_home() THEN
+    RAISE EXCEPTION 'the ledger is in another cluster than before' USING ERRCODE = 'TLY02',
+      HINT = 'It was restored, or a standby was promoted. The service and process_next_batch() find '
+             'out what is in the log already, and go on from there.';
+  END IF;
   SELECT * INTO STRICT head FROM pgtally.log_head ORDER BY head_id DESC LIMIT 1;
   IF head.sequenced_at > clock_timestamp() + interval '60 s' THEN
     RAISE EXCEPTION 'the last entry was recorded at %, which is still to come (now: %)',
@@ -65,6 +70,7 @@ BEGIN
   b.next_id := head.next_id;
   b.sequenced_at := greatest(head.sequenced_at, clock_timestamp());
   b.next_ordinals := head.next_ordinals;
+  PERFORM pgtally.retry_failing();
   b.upto := pg_current_snapshot();
   b.upto_self := pg_current_xact_id_if_assigned();
   b.settled := pgtally.settled_barriers();
@@ -121,14 +127,22 @@ BEGIN
       PERFORM pgtally.note_polled(feed_ids[i], b.next_id, counts[i], first_positions[i]::bigint,
                                   (last_keys[i]::text[])[1]::bigint);
     ELSIF cut_off THEN
-      INSERT INTO pgtally.capture (feed, round_id, cursor_xid, cursor_key, baseline, baseline_self)
-      SELECT feed_ids[i], r.round_id, last_xids[i], last_keys[i]::text[], p.baseline, p.baseline_self
+      -- Programs of schema version 1 took staging by transactions, and say which row was the last by
+      -- that order; others give transaction 0.
+      IF feed_ids[i] = 0 AND last_xids[i] <> '0' THEN
+        last_keys[i] := ARRAY[(SELECT max(s.staged_id) FROM pgtally.staged(counts[i]::integer, r) AS s)]::text;
+      END IF;
+      INSERT INTO pgtally.capture (feed, round_id, cursor_xid, cursor_key, baseline, baseline_self,
+                                   foreign_xmax)
+      SELECT feed_ids[i], r.round_id, last_xids[i], last_keys[i]::text[], p.baseline, p.baseline_self,
+             p.foreign_xmax
         FROM pgtally.progress_of(feed_ids[i]) AS p;
     END IF;
   END LOOP;
 
   IF r.upto IS NOT NULL AND NOT (cut_off AND pgtally.round_has_more(r)) THEN
-    INSERT INTO pgtally.round (since, since_self) VALUES (r.upto, r.upto_self);
+    INSERT INTO pgtally.round (since, since_self, next_id)
+    VALUES (r.upto, r.upto_self, b.next_id + taken);
   END IF;
   IF NOT cut_off THEN
     PERFORM pgtally.drop_holes(b.settled);
@@ -169,20 +183,48 @@ BEGIN
   END IF;
   DELETE FROM pgtally.log_head WHERE head_id < newest - 64;
   DELETE FROM pgtally.tree_head WHERE head_id < (SELECT max(head_id) FROM pgtally.tree_head) - 64;
-  DELETE FROM pgtally.round WHERE round_id < (SELECT max(round_id) FROM pgtally.round) - 64;
+  -- The newest round that the newest checkpoint covers is where pruning may go to.
+  DELETE FROM pgtally.round WHERE round_id < (SELECT max(round_id) FROM pgtally.round) - 64
+     AND round_id <> (SELECT coalesce(max(r.round_id), 0) FROM pgtally.round AS r
+                       WHERE r.next_id <= (SELECT max(size) FROM pgtally.checkpoint));
   DELETE FROM pgtally.capture AS c
    USING (SELECT feed, max(capture_id) AS newest FROM pgtally.capture GROUP BY feed) AS n
    WHERE c.feed = n.feed AND c.capture_id < n.newest;
+  PERFORM pgtally.note_cluster();
 END $$;
 
 -- Sequences one batch and returns how many rows it took. Plain SQL: any client may call it, and a
--- service that runs beside it integrates what it finds.
+-- service that runs beside it integrates what it finds. In a cluster that is new to the ledger, a call
+-- takes no rows but the next step of settling there.
 CREATE OR REPLACE FUNCTION pgtally.process_next_batch(max_rows integer DEFAULT 10000)
 RETURNS bigint
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 SET row_security = off
 SET jit = off
+AS $$
+BEGIN
+  PERFORM pgtally.lock_ledger();
+  IF NOT pgtally.is_at_home() THEN
+    PERFORM pgtally.settle_step();
+    RETURN 0;
+  END IF;
+  BEGIN
+    RETURN pgtally.sequence_batch(max_rows);
+  EXCEPTION WHEN OTHERS THEN
+    -- The trouble of one source is not the others'.
+    IF SQLSTATE LIKE 'TL_%' AND SQLSTATE <> 'TLO03' OR pgtally.set_aside_failing(max_rows) = 0 THEN
+      RAISE;
+    END IF;
+  END;
+  RETURN pgtally.sequence_batch(max_rows);
+END $$;
+
+-- The batch itself, under the lock that the caller holds.
+CREATE OR REPLACE FUNCTION pgtally.sequence_batch(max_rows integer)
+RETURNS bigint
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
   b      pgtally.batch;
@@ -193,7 +235,6 @@ DECLARE
   xids   xid8[];
   keys   text[];
 BEGIN
-  PERFORM pgtally.lock_ledger();
   b := pgtally.open_batch();
   WITH rows AS MATERIALIZED (
     SELECT t.*, row_number() OVER (PARTITION BY source_id ORDER BY place) AS nth
@@ -211,9 +252,9 @@ BEGIN
      ORDER BY place
   ), last AS (
     -- In the order of the feed: rows of staging may stand in another one, by their sources' times.
-    SELECT DISTINCT ON (feed) feed, xid,
+    SELECT DISTINCT ON (feed) feed, CASE WHEN feed = 0 THEN '0' ELSE xid END AS xid,
            coalesce(cursor_key, ARRAY[coalesce(staged_id::text, source_position)])::text AS key
-      FROM rows ORDER BY feed, xid DESC NULLS LAST, staged_id DESC NULLS LAST, place DESC
+      FROM rows ORDER BY feed, staged_id DESC NULLS LAST, rows.xid DESC NULLS LAST, place DESC
   ), first AS (
     SELECT feed, count(*) AS n, min(place) AS place FROM rows GROUP BY feed
   )
@@ -256,5 +297,22 @@ BEGIN
           sha256(document), document, b.sequenced_at);
   INSERT INTO pgtally.definition VALUES (define.source_id, number, b.next_id, document);
   UPDATE pgtally.source AS s SET definition = number WHERE s.source_id = define.source_id;
+  RETURN b.next_id;
+END $$;
+
+-- Records an event of the ledger's own life, as a document (docs/formats.md, "Notices").
+CREATE OR REPLACE FUNCTION pgtally.notice(document bytea) RETURNS bigint
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  b pgtally.batch;
+BEGIN
+  PERFORM pgtally.lock_ledger();
+  b := pgtally.open_batch();
+  INSERT INTO pgtally.processed_log (id, source_id, definition, ordinal, operation, key,
+         source_position, source_time, content_hash, data, sequenced_at)
+  VALUES (b.next_id, 0, 0, coalesce(b.next_ordinals[1], 0), 6, '', '', NULL,
+          sha256(document), document, b.sequenced_at);
   RETURN b.next_id;
 END $$;

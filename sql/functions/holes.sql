@@ -31,7 +31,7 @@ DECLARE
   running text[];
   settled bigint[] := '{}';
 BEGIN
-  FOR b IN SELECT * FROM pgtally.barrier ORDER BY barrier_id LOOP
+  FOR b IN SELECT * FROM pgtally.barrier WHERE reader IS NULL ORDER BY barrier_id LOOP
     IF b.prepared IS NULL THEN
       running := coalesce(running, pgtally.running_transactions());
       CONTINUE WHEN b.running && running;
@@ -50,10 +50,10 @@ END $$;
 -- asked for all.
 CREATE OR REPLACE FUNCTION pgtally.is_probed(barrier_id bigint) RETURNS boolean
 LANGUAGE sql STABLE
-RETURN (SELECT count(*) <= 8 FROM pgtally.barrier)
+RETURN (SELECT count(*) <= 8 FROM pgtally.barrier WHERE reader IS NULL)
     OR current_setting('pgtally_session.probe_all_holes', true) = 'on'
     OR (floor(extract(epoch FROM now()))::bigint + barrier_id) % 4 = 0
-    OR barrier_id = (SELECT max(b.barrier_id) FROM pgtally.barrier AS b);
+    OR barrier_id = (SELECT max(b.barrier_id) FROM pgtally.barrier AS b WHERE b.reader IS NULL);
 
 -- After a polled source's feed gave `taken` rows, with keys from `low` to `top`, to the batch that
 -- begins with first_id: the new high key, holes filled and holes found. New holes wait for every
@@ -86,45 +86,72 @@ BEGIN
   SELECT coalesce(range_agg(int8range(source_position::bigint, source_position::bigint, '[]'))
            FILTER (WHERE source_id = source AND source_position <> most::text), '{}')
     INTO keys FROM pgtally.processed_log WHERE id >= first_id AND id < end_id;
-  UPDATE pgtally.hole SET ranges = ranges - keys WHERE source_id = source AND ranges && keys;
-  DELETE FROM pgtally.hole WHERE source_id = source AND isempty(ranges);
-
-  IF high IS NULL OR top > high::numeric + 1 THEN
-    skipped := int8multirange(int8range(CASE WHEN high < most THEN high + 1 END, top)) - keys;
-    IF NOT isempty(skipped) THEN
-      PERFORM pgtally.add_holes(source, skipped);
-    END IF;
+  skipped := pgtally.fill_holes(source, high, top, keys);
+  IF NOT isempty(skipped) THEN
+    PERFORM pgtally.add_holes(source, skipped);
   END IF;
 END $$;
 
-CREATE OR REPLACE FUNCTION pgtally.add_holes(source integer, skipped int8multirange) RETURNS void
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+-- Takes `keys`, which were found, out of the source's holes. Returns those between `high` and `top`
+-- that were not found.
+CREATE OR REPLACE FUNCTION pgtally.fill_holes(
+  source integer, high bigint, top bigint, keys int8multirange) RETURNS int8multirange
+LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+  most CONSTANT bigint := 9223372036854775807;
+BEGIN
+  UPDATE pgtally.hole SET ranges = ranges - keys WHERE source_id = source AND ranges && keys;
+  DELETE FROM pgtally.hole WHERE source_id = source AND isempty(ranges);
+  IF high IS NULL OR top > high::numeric + 1 THEN
+    RETURN int8multirange(int8range(CASE WHEN high < most THEN high + 1 END, top)) - keys;
+  END IF;
+  RETURN '{}';
+END $$;
+
+-- New holes of a source, behind a barrier of `running`. Of another database: `reader` and `server`
+-- say whose transactions these are.
+CREATE OR REPLACE FUNCTION pgtally.put_holes(
+  source integer, skipped int8multirange, running text[], reader integer, server text) RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
   max_barriers CONSTANT integer := 32;
   max_ranges   CONSTANT integer := 10000;
-  newest       bigint := (SELECT max(barrier_id) FROM pgtally.barrier);
+  newest       bigint;
+  barriers     bigint;
 BEGIN
-  IF (SELECT count(*) FROM pgtally.barrier) < max_barriers THEN
-    INSERT INTO pgtally.barrier (running) VALUES (pgtally.running_transactions())
-    RETURNING barrier_id INTO newest;
+  SELECT max(b.barrier_id), count(*) INTO newest, barriers FROM pgtally.barrier AS b
+   WHERE b.reader IS NOT DISTINCT FROM put_holes.reader;
+  IF barriers < max_barriers THEN
+    INSERT INTO pgtally.barrier (running, reader, server)
+    VALUES (put_holes.running, put_holes.reader, put_holes.server) RETURNING barrier_id INTO newest;
   ELSE
     -- Waiting for more than has to be waited for is safe.
-    UPDATE pgtally.barrier SET running = running || pgtally.running_transactions(), prepared = NULL
-     WHERE barrier_id = newest;
+    UPDATE pgtally.barrier AS b SET running = b.running || put_holes.running, prepared = NULL
+     WHERE b.barrier_id = newest;
   END IF;
   INSERT INTO pgtally.hole AS h (source_id, barrier_id, ranges) VALUES (source, newest, skipped)
   ON CONFLICT (source_id, barrier_id) DO UPDATE SET ranges = h.ranges + excluded.ranges;
 
   -- The oldest beyond the limit are the sweep's.
   DELETE FROM pgtally.hole WHERE (source_id, barrier_id) IN (
-    SELECT source_id, barrier_id FROM (
+    SELECT counted.source_id, counted.barrier_id FROM (
       SELECT h.source_id, h.barrier_id,
              sum((SELECT count(*) FROM unnest(h.ranges))) OVER (ORDER BY h.barrier_id DESC) AS ranges
         FROM pgtally.hole AS h WHERE h.source_id = source) AS counted
-     WHERE ranges > max_ranges AND barrier_id < newest);
+     WHERE counted.ranges > max_ranges AND counted.barrier_id < newest);
 END $$;
+
+CREATE OR REPLACE FUNCTION pgtally.add_holes(source integer, skipped int8multirange) RETURNS void
+LANGUAGE sql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT pgtally.put_holes(source, skipped, pgtally.running_transactions(), NULL, NULL)
+$$;
 
 -- Gives up the holes that the batch that ends now has found empty once more, after everything that
 -- could fill them had ended. Not those of a source that was not looked at, and not those of a
@@ -138,8 +165,9 @@ BEGIN
     DELETE FROM pgtally.hole AS h USING pgtally.barrier AS b, pgtally.source AS s
      WHERE h.barrier_id = ANY(settled) AND pgtally.is_probed(h.barrier_id)
        AND b.barrier_id = h.barrier_id AND b.prepared IS NOT NULL
-       AND s.source_id = h.source_id AND s.state = 'active';
+       AND s.source_id = h.source_id AND format('feed_%s', s.source_id) = ANY(pgtally.feeds());
   END IF;
   DELETE FROM pgtally.barrier AS b
-   WHERE NOT EXISTS (SELECT FROM pgtally.hole AS h WHERE h.barrier_id = b.barrier_id);
+   WHERE b.reader IS NULL
+     AND NOT EXISTS (SELECT FROM pgtally.hole AS h WHERE h.barrier_id = b.barrier_id);
 END $$;

@@ -1,5 +1,7 @@
 -- What is new, and in which order. Nothing else decides that.
 
+DROP FUNCTION IF EXISTS pgtally.pending(integer, pg_snapshot, xid8);  -- of schema version 1
+
 -- The next rows of all local sources in the order in which they will be numbered, at most max_rows.
 --
 -- While a round is open its snapshot is held; otherwise the round would end at `upto`, by default
@@ -9,9 +11,10 @@
 -- of a feed, when the last batch ended. Feeds that have something share max_rows evenly, so none
 -- waits behind another's backlog.
 CREATE OR REPLACE FUNCTION pgtally.pending(
-  max_rows  integer,
-  upto      pg_snapshot DEFAULT NULL,
-  upto_self xid8 DEFAULT NULL)
+  max_rows   integer,
+  upto       pg_snapshot DEFAULT NULL,
+  upto_self  xid8 DEFAULT NULL,
+  feed_names text[] DEFAULT NULL)   -- of these alone; otherwise of all feeds()
 RETURNS SETOF pgtally.pending_row
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
@@ -53,7 +56,7 @@ BEGIN
     r.upto_self := CASE WHEN upto IS NULL THEN pg_current_xact_id_if_assigned() ELSE upto_self END;
   END IF;
 
-  FOREACH name IN ARRAY pgtally.feeds() LOOP
+  FOREACH name IN ARRAY coalesce(feed_names, pgtally.feeds()) LOOP
     EXECUTE format('SELECT EXISTS (SELECT FROM pgtally.%I(1, $1))', name) INTO has_rows USING r;
     IF has_rows THEN
       busy := busy || name;
@@ -86,10 +89,12 @@ BEGIN
 END $$;
 
 -- The functions that pending() reads: staging, and one that `source add` made for each source that
--- is read straight from its own table.
+-- is read straight from its own table. Not those of sources that were set aside because they fail.
 CREATE OR REPLACE FUNCTION pgtally.feeds() RETURNS text[]
 LANGUAGE sql STABLE
 RETURN ARRAY(
-  SELECT format('feed_%s', source_id) FROM pgtally.source
-   WHERE state = 'active' AND has_feed ORDER BY source_id)
+  SELECT format('feed_%s', source_id) FROM pgtally.source AS s
+   WHERE state = 'active' AND has_feed
+     AND NOT EXISTS (SELECT FROM pgtally.failure AS f WHERE f.source_id = s.source_id)
+   ORDER BY source_id)
   || ARRAY['staged'];

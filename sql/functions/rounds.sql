@@ -23,49 +23,83 @@ LANGUAGE sql STABLE
 RETURN (SELECT c FROM pgtally.capture AS c WHERE c.feed = progress_of.feed
          ORDER BY capture_id DESC LIMIT 1);
 
--- The rows of staging that the round `r` still has to take, in order; at most max_rows.
+-- The key of a row of staging: its own, or its id. A truncate has none. STABLE, as convert_to() is:
+-- otherwise it would not be inlined, and cost more than all the rest.
+CREATE OR REPLACE FUNCTION pgtally.staged_key(operation smallint, key bytea, id bigint)
+RETURNS bytea
+LANGUAGE sql STABLE
+RETURN CASE
+  WHEN operation = 4 THEN ''::bytea
+  ELSE coalesce(key, int2send(octet_length(id::text)::int2) || convert_to(id::text, 'UTF8')) END;
+
+-- The rows of staging that the round `r` still has to take, in the order of their ids; at most
+-- max_rows. Not in that of their transactions: of two that change one row, the later one may have begun
+-- earlier, but its trigger was given the higher id, because it had to wait for the row. (What is in
+-- different rounds is in order anyway.)
+--
+-- Rows that sweeps staged have negative ids, see swept_id(), and come first.
 --
 -- Three ranges, because PostgreSQL can start an index scan in the middle only for one of them at a
--- time: the rest of the transaction that the cursor stands in; transactions that were open when the
--- last round ended; and those that began after that.
+-- time: transactions that were open when the last round ended, each by its own ids; and those that
+-- began after that, by the ids of what they staged or, for sweeps, swept. Those ids begin where the
+-- round has been taken to, or else at the lowest that such a transaction has.
 CREATE OR REPLACE FUNCTION pgtally.staged(max_rows integer, r pgtally.round)
 RETURNS SETOF pgtally.pending_row
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
+SET enable_sort = off   -- by the primary key, and not everything that waits each time
 AS $$
 DECLARE
   progress  pgtally.capture := pgtally.progress_of(0);
-  here      xid8 := '0';
-  here_id   bigint;
+  here      bigint := -9223372036854775808;
+  begun     xid8 := pg_snapshot_xmax(r.since);
+  from_id   bigint;
+  swept_id  bigint;
+  keeping   integer[] := ARRAY(SELECT s.source_id FROM pgtally.source AS s WHERE s.keep_data);
 BEGIN
   IF progress.round_id = r.round_id THEN
-    here := progress.cursor_xid;
-    here_id := progress.cursor_key[1]::bigint;
+    here := progress.cursor_key[1]::bigint;
+  END IF;
+  from_id := here;
+  IF here < 0 THEN
+    -- Not by the primary key, which is what "+ 0" is for.
+    from_id := (SELECT min(l.id + 0) FROM pgtally.append_only_log AS l
+                 WHERE l.xid >= begun AND l.id > 0) - 1;
+    -- Sweeps stage one after the other, so those that were taken come before those that were not.
+    swept_id := greatest(here, (
+      SELECT l.id FROM pgtally.append_only_log AS l
+       WHERE l.id < 0 AND NOT pgtally.in_progress(l.xid, r.since, r.since_self)
+       ORDER BY l.id DESC LIMIT 1));
   END IF;
   RETURN QUERY
   SELECT 0, w.source_id, w.definition, w.operation,
-         coalesce(w.key, int2send(octet_length(w.id::text)::int2) || convert_to(w.id::text, 'UTF8')),
+         pgtally.staged_key(w.operation, w.key, w.id),
          coalesce(w.source_position, w.id::text), pgtally.encodable(w.source_time),
          coalesce(w.content_hash, sha256(w.data)),
-         CASE WHEN s.keep_data THEN w.data END, w.xid, w.id, NULL::text[]
+         CASE WHEN w.source_id = ANY(keeping) THEN w.data END, w.xid, w.id, NULL::text[]
     FROM (
-      (SELECT l.* FROM pgtally.append_only_log AS l
-        WHERE l.xid = here AND l.id > here_id
-        ORDER BY l.id LIMIT max_rows)
-      UNION ALL
       (SELECT l.* FROM unnest(pgtally.in_progress_below_xmax(r.since, r.since_self)) AS open(xid)
          CROSS JOIN LATERAL (
            SELECT * FROM pgtally.append_only_log AS l
-            WHERE l.xid = open.xid ORDER BY l.id LIMIT max_rows) AS l
-        WHERE open.xid > here AND NOT pgtally.in_progress(open.xid, r.upto, r.upto_self)
-        LIMIT max_rows)
+            WHERE l.xid = open.xid AND l.id > here ORDER BY l.id LIMIT max_rows) AS l
+        WHERE NOT pgtally.in_progress(open.xid, r.upto, r.upto_self))
       UNION ALL
       (SELECT l.* FROM pgtally.append_only_log AS l
-        WHERE l.xid >= pg_snapshot_xmax(r.since) AND l.xid > here
-          AND l.xid < pg_snapshot_xmax(r.upto)
+        WHERE l.id > from_id AND l.xid >= begun AND l.xid < pg_snapshot_xmax(r.upto)
           AND NOT pgtally.in_progress(l.xid, r.upto, r.upto_self)
-        ORDER BY l.xid, l.id LIMIT max_rows)
+        ORDER BY l.id LIMIT max_rows)
+      UNION ALL
+      (SELECT l.* FROM pgtally.append_only_log AS l
+        WHERE l.id > swept_id AND l.id < 0 AND l.xid >= begun
+          AND NOT pgtally.in_progress(l.xid, r.upto, r.upto_self)
+        ORDER BY l.id LIMIT max_rows)
     ) AS w
-    LEFT JOIN pgtally.source AS s USING (source_id)
-   ORDER BY w.xid, w.id LIMIT max_rows;
+   ORDER BY w.id LIMIT max_rows;
 END $$;
+
+-- The id of a row that a sweep stages though its changes are staged, too. The row is read as it was
+-- before all changes that the sweep cannot see yet, and their ids may have been given out already; so
+-- it takes its place before them. Not where the sweep saw that the row was deleted before.
+CREATE OR REPLACE FUNCTION pgtally.swept_id(after_delete boolean) RETURNS bigint
+LANGUAGE sql VOLATILE
+RETURN nextval('pgtally.append_only_log_id_seq') - CASE WHEN after_delete THEN 0 ELSE 4611686018427387904 END;

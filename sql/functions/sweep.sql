@@ -33,12 +33,21 @@ BEGIN
   PERFORM pgtally.lock_ledger();
   PERFORM pgtally.open_batch();
   SELECT * INTO s FROM pgtally.source WHERE source_id = target;
-  IF s.state <> 'active' OR s.mode NOT IN ('xid', 'poll') THEN
+  IF s.state <> 'active' OR s.mode NOT IN ('xid', 'poll', 'trigger') THEN
     RAISE EXCEPTION 'source % is not one that can be swept now (mode %, %)', s.name, s.mode, s.state
       USING ERRCODE = 'TLR06';
   END IF;
+  IF s.existing = 'skip' AND s.mode = 'trigger' THEN
+    RAISE EXCEPTION 'the rows that source % had when it was added were skipped, and a sweep cannot '
+      'tell them from rows that were missed', s.name USING ERRCODE = 'TLR06';
+  END IF;
   SELECT * INTO sweep FROM pgtally.sweep AS w WHERE w.source_id = target AND finished_at IS NULL;
   IF sweep.sweep_id IS NULL THEN
+    -- A partition may have come with rows of another cluster since the last one.
+    IF s.mode = 'xid' AND pgtally.foreign_xmax(target)
+                          > coalesce((pgtally.progress_of(target)).foreign_xmax, '0') THEN
+      PERFORM pgtally.begin_again(target);
+    END IF;
     INSERT INTO pgtally.sweep (source_id) VALUES (target) RETURNING * INTO sweep;
   END IF;
 
@@ -49,6 +58,9 @@ BEGIN
      SET cursor_key = coalesce(last, w.cursor_key), scanned = w.scanned + sweep_step.scanned,
          found = w.found + staged, finished_at = CASE WHEN done THEN clock_timestamp() END
    WHERE w.sweep_id = sweep.sweep_id;
+  IF EXISTS (SELECT FROM pgtally.failure AS f WHERE f.source_id = target) THEN
+    PERFORM pgtally.clear_failure(target);
+  END IF;
 END $$;
 
 -- Whether a key that a sweep came across is in the log already, or waits in staging.

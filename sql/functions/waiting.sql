@@ -21,7 +21,7 @@ BEGIN
               FROM pgtally.append_only_log AS l, pgtally.progress_of(0) AS p
              WHERE l.xid >= pg_snapshot_xmin(r.since)
                AND pgtally.in_progress(l.xid, r.since, r.since_self)
-               AND (p.round_id = r.round_id AND (l.xid, l.id) <= (p.cursor_xid, p.cursor_key[1]::bigint))
+               AND (p.round_id = r.round_id AND l.id <= p.cursor_key[1]::bigint)
                    IS NOT TRUE
              LIMIT most) AS w
      GROUP BY w.source_id;
@@ -29,7 +29,13 @@ BEGIN
     SELECT src.source_id FROM pgtally.source AS src
      WHERE format('feed_%s', src.source_id) = ANY(pgtally.feeds())
   LOOP
-    RETURN QUERY EXECUTE format('SELECT %s, waiting_rows, oldest FROM pgtally.%I($1, $2)',
-                                s.source_id, 'waiting_' || s.source_id) USING most, r;
+    BEGIN
+      RETURN QUERY EXECUTE format('SELECT %s, waiting_rows, oldest FROM pgtally.%I($1, $2)',
+                                  s.source_id, 'waiting_' || s.source_id) USING most, r;
+    EXCEPTION WHEN OTHERS THEN
+      NULL;  -- the next batch says what is wrong with it
+    END;
   END LOOP;
+  RETURN QUERY SELECT g.source_id, g.waiting_rows, g.oldest FROM pgtally.reading AS g
+                WHERE g.waiting_rows > 0;
 END $$;

@@ -5,7 +5,8 @@
 namespace pgtally {
 
 CaptureModes capture_modes() {
-  static const std::array<const CaptureMode*, 2> modes{&xid_mode(), &poll_mode()};
+  static const std::array<const CaptureMode*, 4> modes{&xid_mode(), &poll_mode(), &trigger_mode(),
+                                                       &logical_mode()};
   return modes;
 }
 

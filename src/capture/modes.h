@@ -7,6 +7,8 @@ namespace pgtally {
 
 [[nodiscard]] const CaptureMode& xid_mode();
 [[nodiscard]] const CaptureMode& poll_mode();
+[[nodiscard]] const CaptureMode& trigger_mode();
+[[nodiscard]] const CaptureMode& logical_mode();
 
 // All of them, the preferred one first.
 [[nodiscard]] CaptureModes capture_modes();

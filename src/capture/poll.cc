@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "capture/modes.h"
+#include "capture/remote_poll.h"
 #include "capture/sweep.h"
 
 namespace pgtally {
@@ -25,7 +26,7 @@ AS {quote}
         CROSS JOIN LATERAL (
           SELECT {columns}
             FROM {table}
-           WHERE {key} >= coalesce(lower(skipped.keys), -9223372036854775808)
+           WHERE {key} >= coalesce(lower(skipped.keys), '-9223372036854775808'::bigint)
              AND {key} < upper(skipped.keys)
            ORDER BY {key} LIMIT $1) AS w
         WHERE h.source_id = {id} AND {s}.is_probed(h.barrier_id)
@@ -86,15 +87,41 @@ class PollMode : public CaptureMode {
            sweep_function(source, "w.t1", rows_of_sweeps(source));
   }
 
-  // Nothing is taken yet, and everything is above nothing.
-  std::string begin(const SourceText&) const override { return ""; }
+  // Nothing is taken yet, and everything is above nothing. Of rows that are to be skipped, the
+  // highest key is taken for recorded; transactions that run now may still fill the gaps that are
+  // among the last keys before it.
+  std::string begin(const SourceText& source, bool skip_existing) const override {
+    if (!skip_existing) return "";
+    return fmt::format(R"sql(
+INSERT INTO {s}.skipped (source_id, high) SELECT {id}, max({key}) FROM {table};
+INSERT INTO {s}.capture (feed, high)
+SELECT {id}, high FROM {s}.skipped WHERE source_id = {id} AND high IS NOT NULL;
+SELECT {s}.add_holes({id}, int8multirange(int8range(low, high)) - keys)
+  FROM (SELECT k.high, k.low, coalesce(range_agg(int8range({key}, {key}, '[]'))
+                 FILTER (WHERE {key} < k.high), '{{}}') AS keys
+          FROM (SELECT high, greatest(high::numeric - 10000, -9223372036854775808)::bigint AS low
+                  FROM {s}.skipped WHERE source_id = {id} AND high IS NOT NULL) AS k
+          LEFT JOIN {table} ON {key} >= k.low GROUP BY k.high, k.low) AS recent
+ WHERE NOT isempty(int8multirange(int8range(low, high)) - keys);
+)sql",
+                       fmt::arg("s", source.schema), fmt::arg("id", source.id),
+                       fmt::arg("key", source.first_key), fmt::arg("table", source.table));
+  }
+
+  Result<Beginning> begin_elsewhere(pg::Connection& there, const SourceText& source,
+                                    bool skip_existing) const override {
+    if (!skip_existing) return Beginning([](const SourceText&) { return std::string(); });
+    return skip_remote_keys(there, source);
+  }
 
  private:
-  // Below the highest key, and not in a hole that is still looked into.
+  // Below the highest key, not in a hole that is still looked into, and not to be skipped.
   static std::string rows_of_sweeps(const SourceText& source) {
     return fmt::format(
-        "w.k1 <= progress.high AND NOT EXISTS (SELECT FROM {}.hole AS h\n"
-        "            WHERE h.source_id = {} AND h.ranges @> w.k1::bigint)",
+        "w.k1 <= progress.high AND NOT EXISTS (SELECT FROM {0}.hole AS h\n"
+        "            WHERE h.source_id = {1} AND h.ranges @> w.k1::bigint)\n"
+        "       AND NOT EXISTS (SELECT FROM {0}.skipped AS p\n"
+        "            WHERE p.source_id = {1} AND w.k1 <= p.high)",
         source.schema, source.id);
   }
 };

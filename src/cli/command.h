@@ -36,6 +36,8 @@ struct Description {
   std::string usage = {};       // what follows the name; empty: made of the declared arguments
   std::string details = {};     // a few sentences; may be empty
   std::vector<Example> examples = {};
+  // --database behind its name is an option of its own, and no global one.
+  bool has_own_database = false;
   bool passes_on = false;  // what follows the name is for another program, options included
 };
 

@@ -15,6 +15,9 @@ class Context {
   Context& operator=(const Context&) = delete;
 
   [[nodiscard]] const Globals& globals() const noexcept { return globals_; }
+  // Before anything was connected: the database of a command line that names it elsewhere.
+  void use_database(std::string conninfo) { globals_.database = std::move(conninfo); }
+
   [[nodiscard]] bool json() const noexcept { return globals_.json; }
   [[nodiscard]] Output& output() noexcept { return output_; }
   // Connects to nothing until it is asked to.

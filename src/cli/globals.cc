@@ -41,9 +41,11 @@ Result<void> choose_database(const GlobalOptions& options, const Environment& en
 
 }  // namespace
 
-void declare(Options& options, GlobalOptions& into) {
-  options.option("--database", "URI", into.database,
-                 "which database; else $PGTALLY_DATABASE, else the PG* variables of libpq");
+void declare(Options& options, GlobalOptions& into, bool with_database) {
+  if (with_database) {
+    options.option("--database", "URI", into.database,
+                   "which database; else $PGTALLY_DATABASE, else the PG* variables of libpq");
+  }
   options.option("--embedded", "DIR", into.embedded,
                  "a private PostgreSQL in this directory instead; else $PGTALLY_EMBEDDED");
   options.option("--schema", "NAME", into.schema,
@@ -54,6 +56,13 @@ void declare(Options& options, GlobalOptions& into) {
   options.flag("-q,--quiet", into.quiet, "no remarks, no progress bars");
   options.flag("-h,--help", into.help, "what a command does, with examples");
   options.flag("--version", into.version, "the version of this program");
+}
+
+bool libpq_names_database(const Environment& environment) {
+  for (const char* name : {"PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGSERVICE"}) {
+    if (variable(environment, name)) return true;
+  }
+  return false;
 }
 
 Result<Globals> resolve(const GlobalOptions& options, const Environment& environment) {

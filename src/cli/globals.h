@@ -33,12 +33,15 @@ struct GlobalOptions {
   bool version = false;
 };
 
-void declare(Options& options, GlobalOptions& into);
+void declare(Options& options, GlobalOptions& into, bool with_database = true);
+
+// Whether anything in the environment of libpq says which database is meant.
+using Environment = std::function<const char*(const char*)>;  // std::getenv, or a test's
+[[nodiscard]] bool libpq_names_database(const Environment& environment);
 
 // Fills in what PGTALLY_DATABASE, PGTALLY_EMBEDDED and PGTALLY_SCHEMA say. A database that is named
 // on the command line wins over one of the other kind in the environment; two on one level are
 // refused. An empty variable counts as none.
-using Environment = std::function<const char*(const char*)>;  // std::getenv, or a test's
 [[nodiscard]] Result<Globals> resolve(const GlobalOptions& options, const Environment& environment);
 
 }  // namespace pgtally::cli

@@ -1,7 +1,9 @@
 #include "cli/ledger_session.h"
 
 #include <cstdlib>
+#include <utility>
 
+#include "capture/readers.h"
 #include "service/state_files.h"
 
 namespace pgtally::cli {
@@ -9,6 +11,16 @@ namespace pgtally::cli {
 Result<Ledger> open_ledger(Context& context) {
   TRY(pg::Connection * connection, context.database().connect());
   return Ledger::open(*connection, context.globals().schema);
+}
+
+Result<Ledger> open_ledger_beside(Context& context, std::string& source_database) {
+  const Globals& globals = context.globals();
+  const auto environment = [](const char* name) { return std::getenv(name); };
+  if (!source_database.empty() && !globals.database && !globals.embedded &&
+      !libpq_names_database(environment)) {
+    context.use_database(std::exchange(source_database, {}));
+  }
+  return open_ledger(context);
 }
 
 Result<std::string> state_directory_of(const Context& context, const std::string& option) {
@@ -25,6 +37,7 @@ Result<RunnerOptions> runner_options(Context& context, const std::string& state)
   TRY(options.conninfo, context.database().conninfo());
   options.schema = context.globals().schema;
   TRY(options.state_directory, state_directory_of(context, state));
+  options.readers = make_readers;
   return options;
 }
 

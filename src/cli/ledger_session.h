@@ -13,6 +13,11 @@ namespace pgtally::cli {
 // Connects, and opens the ledger in the schema that the globals name.
 [[nodiscard]] Result<Ledger> open_ledger(Context& context);
 
+// For a command whose own --database names the database of a table: the ledger is where the global
+// options, the environment or the configuration say. If nothing else names a ledger, --database does,
+// and `source_database` becomes empty.
+[[nodiscard]] Result<Ledger> open_ledger_beside(Context& context, std::string& source_database);
+
 // Where signing key and guard are: `option` (--state), else PGTALLY_STATE, else what
 // service/state_files.h says.
 [[nodiscard]] Result<std::string> state_directory_of(const Context& context,

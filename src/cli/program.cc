@@ -63,7 +63,9 @@ Program::State::Node& Program::State::add_node(CLI::App& at, const std::string& 
                                                 .globals = Options(at),
                                                 .options = Options(at),
                                                 .command = std::move(command)});
-  declare(place->second.globals, given);
+  Command* declared = place->second.command.get();
+  const bool own_database = declared != nullptr && declared->describe().has_own_database;
+  declare(place->second.globals, given, !own_database);
   if (place->second.command) place->second.command->declare(place->second.options);
   return place->second;
 }

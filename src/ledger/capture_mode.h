@@ -2,6 +2,8 @@
 // are in src/capture, one file each; this interface stands here because this is who calls it.
 #pragma once
 
+#include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -9,8 +11,21 @@
 
 #include "ledger/catalog.h"
 #include "ledger/source_text.h"
+#include "pgtally/result.h"
+#include "postgres/connection.h"
 
 namespace pgtally {
+
+// What the triggers of a source are made from.
+struct TriggerRequest {
+  const SourceText& text;
+  const SourceDefinition& definition;
+  const TableShape& shape;
+  std::string owner;  // of the ledger, quoted as SQL writes it
+  bool track_changes = false;
+  // Of triggers that are there: whether an insert fires them once for all its rows. Else it is chosen.
+  std::optional<bool> by_statement = {};
+};
 
 class CaptureMode {
  public:
@@ -29,8 +44,30 @@ class CaptureMode {
   // CREATE FUNCTION statements: feed_N and waiting_N where finds_rows(), and always sweep_N. What
   // they return is declared in sql/migrations and used by pending(), waiting() and sweep_step().
   [[nodiscard]] virtual std::string functions(const SourceText& source) const = 0;
-  // The statement that stores where capture begins, in the transaction that adds the source.
-  [[nodiscard]] virtual std::string begin(const SourceText& source) const = 0;
+  // The statements that store where capture begins, in the transaction that adds the source; with
+  // `skip_existing`, those that keep the rows that are there now out of the log.
+  [[nodiscard]] virtual std::string begin(const SourceText& source, bool skip_existing) const = 0;
+
+  // The same for a table of another database, from what is there now. kReject if the mode cannot read
+  // other databases. Neither this nor functions() is needed where a reader brings the rows.
+  using Beginning = std::function<std::string(const SourceText&)>;
+  [[nodiscard]] virtual Result<Beginning> begin_elsewhere(pg::Connection& there,
+                                                          const SourceText& source,
+                                                          bool skip_existing) const;
+
+  // kReject where it would not see rightly what becomes of the table's rows.
+  [[nodiscard]] virtual Result<void> accepts(const TableShape&, bool /*track_changes*/) const {
+    return {};
+  }
+  // What it puts on the user's own table: CREATE TRIGGER …, and the functions that these call. Runs
+  // last in the transaction that adds the source, because writers wait from here to its end.
+  [[nodiscard]] virtual Result<std::string> triggers(const TriggerRequest&) const {
+    return std::string();
+  }
+  // The functions alone, written anew for triggers that are there.
+  [[nodiscard]] virtual Result<std::string> trigger_functions(const TriggerRequest&) const {
+    return std::string();
+  }
 };
 
 // In the order in which they are preferred.

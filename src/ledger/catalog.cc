@@ -113,6 +113,96 @@ Result<std::vector<std::vector<std::string>>> read_indexes(pg::Connection& conne
   return indexes;
 }
 
+// Why each unique index that read_indexes() leaves out does not make a key.
+Result<std::vector<std::string>> read_unfit_keys(pg::Connection& connection, std::uint32_t oid) {
+  TRY(const auto rows, connection.query(R"sql(
+    SELECT coalesce(array_agg(c.relname || ': ' || CASE
+             WHEN NOT i.indisvalid THEN 'it is not valid'
+             WHEN i.indpred IS NOT NULL THEN 'it is partial'
+             WHEN i.indexprs IS NOT NULL THEN 'it is over an expression'
+             WHEN NOT i.indimmediate THEN 'it is deferrable'
+             ELSE 'it is no btree' END ORDER BY c.relname), '{}')
+      FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid JOIN pg_am AS m ON m.oid = c.relam
+     WHERE i.indrelid = $1::oid AND i.indisunique
+       AND NOT (i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL AND i.indimmediate
+                AND m.amname = 'btree'))sql",
+                                        pg::Params().int8(oid)));
+  return rows.get<std::vector<std::string>>(0, 0);
+}
+
+// Who owns it, what it is a part of, and what is a part of it.
+Result<void> read_surroundings(pg::Connection& connection, TableShape& shape) {
+  TRY(const auto rows, connection.query(R"sql(
+    SELECT pg_get_userbyid(c.relowner)::text, pg_has_role(c.relowner, 'USAGE'),
+           EXISTS (SELECT FROM pg_index WHERE indrelid = c.oid AND indisprimary
+                                            AND indisvalid AND indimmediate),
+           ARRAY(SELECT quote_ident(n.nspname) || '.' || quote_ident(p.relname)
+                   FROM pg_partition_ancestors(c.oid) AS a(relid)
+                   JOIN pg_class AS p ON p.oid = a.relid JOIN pg_namespace AS n ON n.oid = p.relnamespace
+                  WHERE p.oid <> c.oid),
+           coalesce(parts.names, '{}'), coalesce(parts.unfit, '{}'),
+           c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits WHERE inhparent = c.oid),
+           coalesce(parts.updates, 0)::bigint, coalesce(parts.deletes, 0)::bigint,
+           EXISTS (SELECT FROM pg_subscription_rel WHERE srrelid = c.oid),
+           EXISTS (SELECT FROM pg_trigger WHERE tgrelid = c.oid AND NOT tgisinternal
+                      AND tgtype & 1 = 1 AND tgtype & 66 = 0 AND tgname NOT LIKE '00\_%')
+      FROM pg_class AS c
+      LEFT JOIN LATERAL (
+        SELECT array_agg(q.name ORDER BY q.name) AS names,
+               array_agg(q.name ORDER BY q.name)
+                 FILTER (WHERE p.relkind = 'f' OR p.relpersistence <> 'p') AS unfit,
+               sum(s.n_tup_upd) AS updates, sum(s.n_tup_del) AS deletes
+          FROM pg_partition_tree(c.oid) AS t JOIN pg_class AS p ON p.oid = t.relid
+          JOIN pg_namespace AS n ON n.oid = p.relnamespace
+          CROSS JOIN LATERAL (SELECT quote_ident(n.nspname) || '.' || quote_ident(p.relname)) AS q(name)
+          LEFT JOIN pg_stat_user_tables AS s ON s.relid = p.oid
+         WHERE p.oid <> c.oid) AS parts ON true
+     WHERE c.oid = $1::oid)sql",
+                                        pg::Params().int8(shape.oid)));
+  if (rows.empty()) return reject("table " + shape.qualified + " is gone");
+  TRY(shape.owner, rows.get<std::string>(0, 0));
+  TRY(shape.may_alter, rows.get<bool>(0, 1));
+  TRY(shape.has_primary_key, rows.get<bool>(0, 2));
+  TRY(shape.ancestors, rows.get<std::vector<std::string>>(0, 3));
+  TRY(shape.partitions, rows.get<std::vector<std::string>>(0, 4));
+  TRY(shape.unfit_parts, rows.get<std::vector<std::string>>(0, 5));
+  TRY(shape.has_heirs, rows.get<bool>(0, 6));
+  TRY(const auto updates, rows.get<std::int64_t>(0, 7));
+  TRY(const auto deletes, rows.get<std::int64_t>(0, 8));
+  TRY(shape.is_subscribed, rows.get<bool>(0, 9));
+  TRY(shape.has_after_triggers, rows.get<bool>(0, 10));
+  shape.updates += updates;
+  shape.deletes += deletes;
+  return {};
+}
+
+// Of a partitioned table what holds for all of its partitions, because they hold the rows.
+Result<void> read_replica_identity(pg::Connection& connection, TableShape& shape) {
+  TRY(const auto rows, connection.query(R"sql(
+    WITH leaf AS (
+      SELECT c.oid, c.relreplident, c.reltoastrelid FROM pg_class AS c
+       WHERE c.relkind = 'r' AND c.oid IN (SELECT $1::oid UNION
+                                           SELECT relid FROM pg_partition_tree($1::oid::regclass))
+    ), named AS (
+      SELECT a.attname FROM leaf AS l
+        JOIN pg_index AS i ON i.indrelid = l.oid AND i.indisvalid AND i.indimmediate
+             AND (l.relreplident = 'd' AND i.indisprimary OR l.relreplident = 'i' AND i.indisreplident)
+        JOIN pg_attribute AS a ON a.attrelid = l.oid AND a.attnum = ANY(i.indkey[0:i.indnkeyatts - 1])
+    )
+    SELECT coalesce(bool_and(l.relreplident = 'f'), true),
+           ARRAY(SELECT n.attname::text FROM named AS n GROUP BY n.attname
+                 HAVING count(*) = (SELECT count(*) FROM leaf WHERE relreplident <> 'f') ORDER BY 1),
+           ARRAY(SELECT DISTINCT a.attname::text FROM leaf AS p JOIN pg_attribute AS a ON a.attrelid = p.oid
+                  WHERE p.relreplident <> 'f' AND p.reltoastrelid <> 0 AND a.attnum > 0
+                    AND NOT a.attisdropped AND a.attlen = -1 AND a.attstorage <> 'p' ORDER BY 1)
+      FROM leaf AS l)sql",
+                                        pg::Params().int8(shape.oid)));
+  TRY(shape.full_identity, rows.get<bool>(0, 0));
+  TRY(shape.identity, rows.get<std::vector<std::string>>(0, 1));
+  TRY(shape.left_out, rows.get<std::vector<std::string>>(0, 2));
+  return {};
+}
+
 Result<std::vector<ColumnDefinition>> column_definitions(const pg::Rows& rows, std::size_t row,
                                                          std::size_t names_at) {
   TRY(const auto names, rows.get<std::vector<std::string>>(row, names_at));
@@ -160,6 +250,9 @@ Result<TableShape> describe_table(pg::Connection& connection, const std::string&
   TRY(shape.columns, read_columns(connection, shape.oid));
   TRY(shape.unique_keys, read_indexes(connection, shape.oid, true));
   TRY(shape.index_columns, read_indexes(connection, shape.oid, false));
+  TRY(shape.unfit_keys, read_unfit_keys(connection, shape.oid));
+  TRY_VOID(read_surroundings(connection, shape));
+  TRY_VOID(read_replica_identity(connection, shape));
   return shape;
 }
 

@@ -42,10 +42,25 @@ struct TableShape {
   char persistence = 'p';            // pg_class.relpersistence
   std::vector<TableColumn> columns;  // without dropped ones
   std::vector<std::vector<std::string>>
-      unique_keys;  // of valid, complete, immediate unique indexes
+      unique_keys;                      // of valid, complete, immediate unique indexes
+  bool has_primary_key = false;         // then it is the first of these
+  std::vector<std::string> unfit_keys;  // other unique indexes: "payment_ref: it is partial"
   std::vector<std::vector<std::string>> index_columns;  // the leading columns of every usable index
   std::vector<std::string> checks;                      // definitions of its CHECK constraints
-  std::int64_t updates = 0;                             // since the statistics were last reset
+  std::string owner;
+  bool may_alter = false;  // the session's user is its owner, or is as good as
+  // What the server's log says of changed rows: all that they were, or these columns of it (the replica
+  // identity); and columns whose value is missing from it where an update left them alone.
+  bool full_identity = false;
+  std::vector<std::string> identity;
+  std::vector<std::string> left_out;
+  std::vector<std::string> ancestors;    // the tables that it is a partition of, qualified
+  std::vector<std::string> partitions;   // its own, at all levels, qualified
+  std::vector<std::string> unfit_parts;  // partitions that are unlogged or foreign, qualified
+  bool has_heirs = false;                // tables inherit from it that are no partitions
+  bool is_subscribed = false;            // a logical replication worker writes it
+  bool has_after_triggers = false;       // row triggers of users that fire after a change
+  std::int64_t updates = 0;              // of it and its partitions, as far back as statistics go
   std::int64_t deletes = 0;
 
   [[nodiscard]] const TableColumn* column(std::string_view column_name) const;

@@ -152,7 +152,7 @@ Result<std::map<std::int32_t, FeedRows>> rows_by_feed(const pg::Rows& rows) {
     if (feed.count++ == 0) {
       TRY(feed.first_position, rows.get<std::string>(r, 5));
     }
-    if (std::tie(xid, staged_id) < std::tie(feed.xid, feed.staged_id)) continue;
+    if (std::tie(staged_id, xid) < std::tie(feed.staged_id, feed.xid)) continue;
     feed.xid = xid;
     feed.staged_id = staged_id;
     feed.place = r;
@@ -181,7 +181,8 @@ Result<void> close_batch(const Ledger& ledger, const Batch& batch, std::int32_t 
     ids.push_back(id);
     counts.push_back(feed.count);
     firsts.push_back(feed.first_position);
-    xids.push_back(feed.xid ? std::to_string(*feed.xid) : "0");
+    // Staging is taken by ids alone.
+    xids.push_back(feed.xid && !feed.staged_id ? std::to_string(*feed.xid) : "0");
     std::string key = "{";
     for (const std::string& column : feed.key) {
       if (key.size() > 1) key += ',';

@@ -1,30 +1,11 @@
 #include "ledger/ledger.h"
 
 #include "base/encoding.h"
+#include "ledger/session_settings.h"
 #include "ledger/sql_text.h"
 
 namespace pgtally {
 namespace {
-
-// What the row hash's text depends on (docs/formats.md, section Row hash), and what keeps the
-// sequencer's plans and commits as they should be.
-constexpr const char* kSession = R"sql(
-  SET datestyle = 'ISO';
-  SET timezone = 'UTC';
-  SET intervalstyle = 'postgres';
-  SET extra_float_digits = 1;
-  SET bytea_output = 'hex';
-  SET lc_monetary = 'C';
-  SET lc_numeric = 'C';
-  SET quote_all_identifiers = off;
-  SELECT set_config('pgtally.user_search_path', current_setting('search_path'), false)
-   WHERE current_setting('pgtally.user_search_path', true) IS NULL;
-  SET search_path = pg_catalog;
-  SET row_security = off;
-  SET jit = off;
-  SELECT set_config('synchronous_commit', 'on', false)
-   WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply');
-)sql";
 
 Error no_ledger(const std::string& database, const std::string& schema) {
   return operator_error(
@@ -64,8 +45,19 @@ Result<void> Ledger::execute(std::string_view text) const {
 }
 
 Result<Ledger> Ledger::open(pg::Connection& connection, std::string schema) {
+  TRY(Ledger ledger, open_older(connection, std::move(schema)));
+  if (ledger.schema_version_ < kSchemaVersion) {
+    return operator_error("the ledger's schema is of version " +
+                              std::to_string(ledger.schema_version_) + ", this program needs " +
+                              std::to_string(kSchemaVersion),
+                          "Bring it up to date, as its owner, with: pgtally upgrade");
+  }
+  return ledger;
+}
+
+Result<Ledger> Ledger::open_older(pg::Connection& connection, std::string schema) {
   TRY_VOID(check_schema_name(schema));
-  TRY_VOID(connection.execute(kSession));
+  TRY_VOID(prepare_session(connection));
   Ledger ledger(connection, std::move(schema));
   TRY(const auto there,
       connection.query("SELECT EXISTS (SELECT FROM pg_class WHERE relname = 'ledger' AND "
@@ -83,7 +75,8 @@ Result<Ledger> Ledger::open(pg::Connection& connection, std::string schema) {
   }
   if (!exists) return no_ledger(database, ledger.schema_);
 
-  auto rows = ledger.query("SELECT origin, vkey, oldest_version FROM pgtally.ledger");
+  auto rows =
+      ledger.query("SELECT origin, vkey, schema_version, oldest_version FROM pgtally.ledger");
   if (!rows.ok()) {
     if (connection.last_sqlstate() == "42501") {
       return operator_error("user " + quoted(user) + " may not read the ledger in schema " +
@@ -96,7 +89,8 @@ Result<Ledger> Ledger::open(pg::Connection& connection, std::string schema) {
   if (rows->empty()) return no_ledger(database, ledger.schema_);
   TRY(ledger.origin_, rows->get<std::string>(0, 0));
   TRY(ledger.vkey_, rows->get<std::string>(0, 1));
-  TRY(const auto oldest, rows->get<std::int32_t>(0, 2));
+  TRY(ledger.schema_version_, rows->get<std::int32_t>(0, 2));
+  TRY(const auto oldest, rows->get<std::int32_t>(0, 3));
   if (oldest > kSchemaVersion) {
     return operator_error("the ledger's schema needs a program of schema version " +
                               std::to_string(oldest) + ", this one knows " +

@@ -9,8 +9,12 @@
 
 namespace pgtally {
 
-// Migrations that this program brings; a ledger that needs a later program is refused.
-inline constexpr std::int32_t kSchemaVersion = 1;
+// Migrations that this program brings. A ledger with fewer has to be upgraded first; one that needs
+// a later program is refused.
+inline constexpr std::int32_t kSchemaVersion = 2;
+// A program that brings only this many still works on a ledger of kSchemaVersion, so that services
+// can be replaced one by one. tests/database/ledger/upgrade_test.cc holds it to that.
+inline constexpr std::int32_t kOldestProgramVersion = 1;
 inline constexpr std::string_view kDefaultSchema = "pgtally";
 
 // The connection must outlive the ledger and may be reset; then open the ledger again.
@@ -18,13 +22,17 @@ class Ledger {
  public:
   // Also brings the session into the state that pgtally relies on: pinned output formats, so that
   // values read the same everywhere; row_security off, so that a policy which hides rows is an
-  // error; and a COMMIT that waits until it is durable. kOperator if there is no ledger.
+  // error; and a COMMIT that waits until it is durable. kOperator if there is no ledger, or one of
+  // another version than this program can use.
   [[nodiscard]] static Result<Ledger> open(pg::Connection& connection, std::string schema);
+  // One that is older than this program, too: for upgrading it.
+  [[nodiscard]] static Result<Ledger> open_older(pg::Connection& connection, std::string schema);
 
   [[nodiscard]] pg::Connection& connection() const { return *connection_; }
   [[nodiscard]] const std::string& schema() const { return schema_; }
   [[nodiscard]] const std::string& origin() const { return origin_; }
   [[nodiscard]] const std::string& vkey() const { return vkey_; }
+  [[nodiscard]] std::int32_t schema_version() const { return schema_version_; }
 
   // `sql` as in sql/, with this ledger's schema in place of `pgtally`.
   [[nodiscard]] std::string sql(std::string_view text) const;
@@ -39,6 +47,7 @@ class Ledger {
   std::string schema_;
   std::string origin_;
   std::string vkey_;
+  std::int32_t schema_version_ = 0;
 };
 
 // Names that need no quotes: [a-z_][a-z0-9_]*, at most 40 bytes so that role names fit.

@@ -2,9 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <thread>
+
 #include "base/encoding.h"
+#include "ledger/other_database.h"
+#include "ledger/position_key.h"
 #include "ledger/source_plan.h"
 #include "ledger/source_text.h"
+#include "ledger/trigger_check.h"
 #include "pgtally/key.h"
 #include "postgres/quote.h"
 #include "postgres/transaction.h"
@@ -32,24 +37,45 @@ Result<SourceInfo> source_at(const pg::Rows& rows, std::size_t r) {
   TRY(const auto swept, rows.get<Time>(r, 8));
   if (swept.microseconds != Time::kNone) info.last_sweep = swept;
   TRY(info.last_key, rows.get<std::string>(r, 9));
+  TRY(const auto late, rows.get<std::int64_t>(r, 10));
+  info.late_rows = static_cast<std::uint64_t>(late);
+  if (!rows.is_null(r, 11)) {
+    SourceFailure& failure = info.failure.emplace();
+    TRY(failure.message, rows.get<std::string>(r, 11));
+    TRY(failure.hint, rows.get<std::string>(r, 12));
+    TRY(failure.since, rows.get<Time>(r, 13));
+    TRY(failure.attempts, rows.get<std::int32_t>(r, 14));
+  }
+  TRY(info.place, rows.get<std::optional<std::string>>(r, 15));
   return info;
 }
 
 constexpr const char* kSourceRows = R"sql(
   SELECT s.source_id, s.name, s.mode,
-         CASE WHEN s.state = 'active' AND w.last IS NULL
-                   AND (s.mode = 'xid' OR s.mode = 'poll' AND NOT s.has_feed)
-              THEN 'loading' ELSE s.state END,
+         CASE WHEN s.state <> 'active' THEN s.state
+              WHEN f.source_id IS NOT NULL THEN 'failing'
+              WHEN EXISTS (SELECT FROM pgtally.stream_source AS t
+                            WHERE t.source_id = s.source_id AND t.load IS NOT NULL) THEN 'loading'
+              WHEN w.last IS NULL AND (s.mode IN ('xid', 'trigger') OR s.sweeps_only)
+              THEN 'loading' ELSE 'active' END,
          s.definition, s.blind, coalesce(h.next_ordinals[s.source_id + 1], 0),
          (SELECT coalesce(sum((SELECT count(*) FROM unnest(o.ranges))), 0)::bigint
             FROM pgtally.hole AS o WHERE o.source_id = s.source_id),
          w.last,
          coalesce((SELECT c.high::text FROM pgtally.capture AS c WHERE c.feed = s.source_id
-                    ORDER BY c.capture_id DESC LIMIT 1), '')
+                    ORDER BY c.capture_id DESC LIMIT 1), ''),
+         CASE WHEN s.mode = 'poll' AND NOT s.sweeps_only THEN w.found
+              WHEN s.mode <> 'poll' THEN w.found_again ELSE 0 END,
+         f.message, f.hint, f.since, f.attempts, e.place
     FROM pgtally.source AS s
     CROSS JOIN (SELECT next_ordinals FROM pgtally.log_head ORDER BY head_id DESC LIMIT 1) AS h
-    LEFT JOIN LATERAL (SELECT max(finished_at) AS last FROM pgtally.sweep AS w
-                        WHERE w.source_id = s.source_id) AS w ON true
+    CROSS JOIN LATERAL (
+      SELECT max(finished_at) AS last, coalesce(sum(found), 0)::bigint AS found,
+             coalesce(sum(found) FILTER (WHERE nth > 1), 0)::bigint AS found_again
+        FROM (SELECT finished_at, found, row_number() OVER (ORDER BY sweep_id) AS nth
+                FROM pgtally.sweep AS w WHERE w.source_id = s.source_id) AS sweeps) AS w
+    LEFT JOIN pgtally.failure AS f ON f.source_id = s.source_id
+    LEFT JOIN pgtally.endpoint AS e ON e.endpoint_id = s.endpoint_id
    WHERE s.source_id > 0)sql";
 
 // From the last entries only: a source that was quiet for longer would cost a scan of the whole log.
@@ -80,11 +106,36 @@ std::string drop_statements(const std::string& schema, std::int32_t source_id) {
       schema, source_id);
 }
 
-}  // namespace
+// Where the plan's table is: what makes its endpoint, and the expression that names it.
+struct EndpointText {
+  std::string statement;
+  std::string id = "NULL";
+};
 
-Result<std::string> add_script(const Ledger& ledger, const SourcePlan& plan) {
+Result<EndpointText> endpoint_text(const Ledger& ledger, const SourcePlan& plan,
+                                   bool with_password) {
+  EndpointText text;
+  if (!plan.endpoint) return text;
+  const pg::Endpoint& endpoint = *plan.endpoint;
+  TRY(const auto conninfo, pg::quote_literal(with_password ? endpoint.conninfo : endpoint.shown));
+  TRY(const auto place, pg::quote_literal(endpoint.place));
+  if (!with_password && endpoint.shown != endpoint.conninfo) {
+    text.statement = "-- The password is left out: add password=... to both connection strings.\n";
+  }
+  text.statement += fmt::format(
+      "INSERT INTO {}.endpoint (conninfo, place) VALUES ({}, {}) ON CONFLICT (conninfo) DO "
+      "NOTHING;\n",
+      ledger.schema(), conninfo, place);
+  text.id = fmt::format("(SELECT endpoint_id FROM {}.endpoint WHERE conninfo = {})",
+                        ledger.schema(), conninfo);
+  return text;
+}
+
+Result<std::string> script_of(const Ledger& ledger, const SourcePlan& plan, std::int32_t before,
+                              bool with_password) {
   const SourceDefinition& definition = plan.definition;
-  TRY(const auto id, next_source_id(ledger));
+  TRY(const auto next, next_source_id(ledger));
+  const std::int32_t id = next + before;
   TRY(const auto name, pg::quote_literal(definition.source));
   TRY(const auto mode, pg::quote_literal(definition.mode));
   TRY(const auto document, encode(definition));
@@ -92,42 +143,98 @@ Result<std::string> add_script(const Ledger& ledger, const SourcePlan& plan) {
   if (!plan.writer.empty()) {
     TRY(writer, pg::quote_literal(plan.writer));
   }
+  TRY(const EndpointText endpoint, endpoint_text(ledger, plan, with_password));
   SourceText text;
-  if (plan.table) {
+  if (plan.table && definition.mode != "logical") {
     TRY(text, source_text(ledger.schema(), id, definition, *plan.table));
   }
-  std::string script =
-      fmt::format(fmt::runtime(ledger.sql(R"sql(-- Source {name}.
+  std::string script = fmt::format(
+      fmt::runtime(ledger.sql(R"sql(-- Source {name}.
 SELECT pgtally.lock_ledger();
-INSERT INTO pgtally.source (source_id, name, mode, blind, keep_data, writer, has_feed)
-VALUES ({id}, {name}, {mode}, {blind}, {keep_data}, {writer}, {finds_rows});
+{endpoint}INSERT INTO pgtally.source (source_id, name, mode, blind, keep_data, writer, has_feed,
+                            track_changes, existing, endpoint_id, sweeps_only)
+VALUES ({id}, {name}, {mode}, {blind}, {keep_data}, {writer}, {has_feed},
+        {track_changes}, {existing}, {endpoint_id}, {sweeps_only});
 SELECT pgtally.define({id}, 0, {document});
 )sql")),
-                  fmt::arg("id", id), fmt::arg("name", name), fmt::arg("mode", mode),
-                  fmt::arg("blind", definition.blind), fmt::arg("keep_data", plan.keep_data),
-                  fmt::arg("writer", writer), fmt::arg("finds_rows", plan.finds_rows),
-                  fmt::arg("document", bytea_literal(as_bytes(document))));
+      fmt::arg("id", id), fmt::arg("name", name), fmt::arg("mode", mode),
+      fmt::arg("blind", definition.blind), fmt::arg("keep_data", plan.keep_data),
+      fmt::arg("writer", writer), fmt::arg("has_feed", plan.finds_rows && !plan.endpoint),
+      fmt::arg("endpoint", endpoint.statement), fmt::arg("endpoint_id", endpoint.id),
+      fmt::arg("sweeps_only", definition.mode == "poll" && !plan.finds_rows),
+      fmt::arg("track_changes", plan.track_changes),
+      fmt::arg("existing", plan.skip_existing ? "'skip'" : "'record'"),
+      fmt::arg("document", bytea_literal(as_bytes(document))));
   if (definition.blind) {
     script += fmt::format("INSERT INTO {}.secret (source_id, secret) VALUES ({}, {});\n",
                           ledger.schema(), id, kRandomSecret);
   }
-  if (plan.mode != nullptr) script += plan.mode->begin(text) + plan.mode->functions(text);
-  return script + fmt::format("REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA {} FROM PUBLIC;\n",
-                              ledger.schema());
+  if (plan.mode != nullptr) {
+    script += plan.endpoint
+                  ? plan.begin_elsewhere(text)
+                  : plan.mode->begin(text, plan.skip_existing) + plan.mode->functions(text);
+    if (plan.skip_existing) {
+      // The first sweep, which would bring them in, counts as done.
+      script += fmt::format(
+          "INSERT INTO {}.sweep (source_id, finished_at) VALUES ({}, clock_timestamp());\n",
+          ledger.schema(), id);
+    }
+  }
+  script += plan.also;
+  script +=
+      fmt::format("REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA {} FROM PUBLIC;\n", ledger.schema());
+  if (plan.mode != nullptr && plan.table && !plan.endpoint) {
+    TRY(const auto owner, ledger.query("SELECT quote_ident(pg_get_userbyid(nspowner)) FROM "
+                                       "pg_namespace WHERE nspname = $1",
+                                       pg::Params().text(ledger.schema())));
+    TRY(const auto role, owner.get<std::string>(0, 0));
+    TRY(const auto triggers,
+        plan.mode->triggers({text, definition, *plan.table, role, plan.track_changes}));
+    script += triggers;
+  }
+  return script;
 }
 
-Result<void> run_script(const Ledger& ledger, const std::string& script) {
+// One attempt; `busy` says that a table was locked by somebody else.
+Result<void> try_script(const Ledger& ledger, const std::string& script, bool& busy) {
+  busy = false;
   TRY(auto transaction, pg::Transaction::begin(ledger.connection()));
-  TRY_VOID(ledger.connection().execute(script));
+  if (auto done = ledger.connection().execute(script); !done.ok()) {
+    busy = ledger.connection().last_sqlstate() == "55P03";
+    return done;
+  }
   const pg::CommitResult result = transaction.commit();
   if (result.outcome == pg::CommitOutcome::kCommitted) return {};
   return retry("whether the change was committed is not known: " + result.reason,
                "Look with pgtally source list, and run the command again if it is not there.");
 }
 
-Result<void> add_source(const Ledger& ledger, const SourcePlan& plan) {
-  TRY(const auto script, add_script(ledger, plan));
-  return run_script(ledger, script);
+}  // namespace
+
+Result<std::string> add_script(const Ledger& ledger, const SourcePlan& plan, std::int32_t before) {
+  return script_of(ledger, plan, before, false);
+}
+
+Result<void> run_script(const Ledger& ledger, const std::string& script, const Patience& patience) {
+  bool busy = false;
+  for (int attempt = 1;; ++attempt) {
+    auto done = try_script(ledger, script, busy);
+    if (!busy) return done;
+    if (attempt >= patience.attempts) {
+      return retry(
+          fmt::format("a table was in use by other transactions each of {} times: {}", attempt,
+                      done.error().message),
+          "Nothing was changed. Writers would queue up behind a longer wait. Run the command "
+          "again when the long transaction that holds it has ended (pg_stat_activity).");
+    }
+    if (patience.waiting) patience.waiting(attempt);
+    std::this_thread::sleep_for(patience.pause);
+  }
+}
+
+Result<void> add_source(const Ledger& ledger, const SourcePlan& plan, const Patience& patience) {
+  TRY(const auto script, script_of(ledger, plan, 0, true));
+  return run_script(ledger, script, patience);
 }
 
 Result<std::vector<SourceInfo>> list_sources(const Ledger& ledger, bool removed) {
@@ -171,7 +278,17 @@ Result<std::vector<std::string>> check_source(const Ledger& ledger, const Source
   std::vector<std::string> problems;
   if (source.mode == "append") return problems;
   TRY(const auto definition, read_definition(ledger, source.id));
-  auto shape = describe_table(ledger.connection(), definition.relation);
+  std::optional<OtherDatabase> other;
+  if (source.place) {
+    auto opened = open_database_of(ledger, source.id);
+    if (!opened.ok()) {
+      problems.push_back(opened.error().message);
+      return problems;
+    }
+    other = std::move(*opened);
+  }
+  pg::Connection& connection = other ? *other->connection : ledger.connection();
+  auto shape = describe_table(connection, definition.relation);
   if (!shape.ok()) {
     problems.push_back(shape.error().message);
     return problems;
@@ -185,30 +302,41 @@ Result<std::vector<std::string>> check_source(const Ledger& ledger, const Source
                          now->type + " now, or of another length or precision");
     }
   }
-  auto key = check_key(*shape, definition.key);
+  auto key = has_position_key(definition) ? Result<void>() : check_key(*shape, definition.key);
   if (!key.ok()) problems.push_back(key.error().message);
+  if (source.mode == "trigger") {
+    TRY(const auto triggers, check_triggers(ledger, source.id, source.state == "paused", *shape));
+    problems.insert(problems.end(), triggers.begin(), triggers.end());
+  }
   TRY(const auto rights,
-      ledger.query("SELECT has_table_privilege((SELECT nspowner::regrole FROM "
-                   "pg_namespace WHERE nspname = $1)::text, $2::bigint::oid, 'SELECT')",
-                   pg::Params().text(ledger.schema()).int8(shape->oid)));
+      connection.query(
+          "SELECT has_table_privilege(u.name, $2::bigint::oid, 'SELECT'), u.name::text "
+          "FROM (SELECT coalesce((SELECT pg_get_userbyid(nspowner) FROM pg_namespace "
+          "WHERE nspname = $1), current_user)) AS u(name)",
+          pg::Params().text(other ? "" : ledger.schema()).int8(shape->oid)));
   TRY(const bool may_read, rights.get<bool>(0, 0));
-  if (!may_read)
-    problems.push_back("the ledger's owner may not SELECT from " + definition.relation);
+  TRY(const auto reader, rights.get<std::string>(0, 1));
+  if (!may_read) {
+    problems.push_back("role " + reader + ", which reads for the ledger, may not SELECT from " +
+                       definition.relation);
+  }
   return problems;
 }
 
 std::string pause_script(const Ledger& ledger, const SourceInfo& source, bool paused) {
   std::string script = fmt::format("SELECT {0}.lock_ledger();\n", ledger.schema());
-  if (!paused && source.mode == "xid") {
-    // Rounds went by without this source. It begins anew, as if it had just been added: what is there
-    // now is left to a first sweep, which knows what is in the log already.
+  if (!paused) {
     script += fmt::format(
-        "INSERT INTO {0}.capture (feed, baseline, baseline_self)\n"
-        "SELECT source_id, pg_current_snapshot(), pg_current_xact_id() FROM {0}.source\n"
-        " WHERE source_id = {1} AND state = 'paused';\n"
-        "DELETE FROM {0}.sweep WHERE source_id = {1}\n"
-        "   AND EXISTS (SELECT FROM {0}.source WHERE source_id = {1} AND state = 'paused');\n",
+        "SELECT {0}.begin_again(source_id) FROM {0}.source\n"
+        " WHERE source_id = {1} AND state = 'paused';\n",
         ledger.schema(), source.id);
+  }
+  if (source.mode == "trigger") {
+    script += fmt::format(
+        "SET LOCAL lock_timeout = '1s';\n"
+        "-- ALTER TABLE … {2} TRIGGER … for each trigger of the source\n"
+        "SELECT {0}.switch_triggers({1}, {3});\n",
+        ledger.schema(), source.id, paused ? "DISABLE" : "ENABLE ALWAYS", !paused);
   }
   return script + fmt::format("UPDATE {0}.source SET state = '{1}' WHERE source_id = {2};\n",
                               ledger.schema(), paused ? "paused" : "active", source.id);
@@ -219,9 +347,17 @@ std::string remove_script(const Ledger& ledger, const SourceInfo& source) {
              "SELECT {0}.lock_ledger();\n"
              "UPDATE {0}.source SET state = 'removed' WHERE source_id = {1};\n"
              "DELETE FROM {0}.hole WHERE source_id = {1};\n"
+             "DELETE FROM {0}.barrier WHERE reader = {1};\n"
              "DELETE FROM {0}.sweep WHERE source_id = {1} AND finished_at IS NULL;\n",
              ledger.schema(), source.id) +
-         drop_statements(ledger.schema(), source.id);
+         drop_statements(ledger.schema(), source.id) +
+         (source.mode == "trigger"
+              ? fmt::format("DELETE FROM {0}.missed WHERE source_id = {1};\n"
+                            "SET LOCAL lock_timeout = '1s';\n"
+                            "-- and with it the triggers on the table, which call it\n"
+                            "DROP FUNCTION IF EXISTS {0}.trigger_{1}() CASCADE;\n",
+                            ledger.schema(), source.id)
+              : "");
 }
 
 }  // namespace pgtally

@@ -7,6 +7,7 @@
 #include "base/encoding.h"
 #include "crypto/sha256.h"
 #include "format/blinding.h"
+#include "ledger/position_key.h"
 #include "ledger/source_text.h"
 #include "pgtally/content.h"
 #include "pgtally/key.h"
@@ -48,14 +49,18 @@ Result<std::vector<std::string>> ordered_values(const SourceDefinition& definiti
   return values;
 }
 
+// In the log, if the source keeps it there; else in staging, under the id that is its key.
 Result<Bytes> appended_data(const Ledger& ledger, LeafIndex id, const Entry& entry) {
+  TRY(const DecodedKey key, decode_key(entry.key));
   TRY(const auto rows,
       ledger.query("SELECT coalesce(p.data, (SELECT l.data FROM pgtally.append_only_log AS l WHERE "
                    "l.id = $2::text::bigint)) FROM pgtally.processed_log AS p WHERE p.id = $1",
-                   pg::Params().index(id).text(entry.source_position)));
+                   pg::Params().index(id).text(key.columns.empty() ? "" : key.columns[0])));
   if (rows.empty() || rows.is_null(0, 0)) {
     return reject(
-        fmt::format("the data of entry {} is not kept any more", id.value),
+        fmt::format("the data of entry {} was pruned, and source {} keeps none in the log "
+                    "(--keep-data)",
+                    id.value, entry.source),
         "Prove the entry without --row, and give whoever checks it the data: verify --row "
         "FILE takes it.");
   }
@@ -153,6 +158,12 @@ Result<Bytes> read_recorded_row(const Ledger& ledger, const SourceInfo& source, 
       break;
     }
     case ContentKind::kRow: {
+      if (has_position_key(definition)) {
+        return reject(
+            "source " + source.name + " has no key, so that its row cannot be found again",
+            "Prove the entry without --row, and give whoever checks it the row: verify --row "
+            "FILE takes it.");
+      }
       TRY(const DecodedKey key, decode_key(entry.key));
       if (key.hashed) return reject("the key of this row is too long to be read from its entry");
       TRY(content, table_row(ledger, definition, key.columns));

@@ -41,6 +41,18 @@ Result<std::string> role_statements(pg::Connection& connection, const SchemaName
   return sql;
 }
 
+std::string_view name_of(Roles roles) {
+  switch (roles) {
+    case Roles::kCreate:
+      return "create";
+    case Roles::kExisting:
+      return "existing";
+    case Roles::kNone:
+      break;
+  }
+  return "none";
+}
+
 SourceDefinition staging_definition(const std::string& schema, const std::string& server_version) {
   SourceDefinition definition;
   definition.source = "append_only_log";
@@ -104,8 +116,8 @@ Result<std::string> init_script(pg::Connection& connection, const InitRequest& r
   // The values go in only after the names were adapted: an origin may begin with "pgtally.".
   const std::string entries = adapted(R"sql(
 -- Who this ledger is, and its first entries.
-INSERT INTO pgtally.ledger (origin, vkey, schema_version, oldest_version)
-VALUES ({origin}, {vkey}, {version}, {version});
+INSERT INTO pgtally.ledger (origin, vkey, schema_version, oldest_version, roles)
+VALUES ({origin}, {vkey}, {version}, {oldest}, '{roles}');
 INSERT INTO pgtally.source (source_id, name, mode, blind, writer)
 VALUES (0, 'pgtally', 'ledger', false, NULL), (1, 'append_only_log', 'append', true, {writer});
 INSERT INTO pgtally.secret (source_id, secret) VALUES (1, {secret});
@@ -120,7 +132,8 @@ SELECT pgtally.define(1, 0, {staging});
                                       names);
   return script + adapted(sql, names) +
          fmt::format(fmt::runtime(entries), fmt::arg("origin", origin), fmt::arg("vkey", vkey),
-                     fmt::arg("version", kSchemaVersion), fmt::arg("writer", writer),
+                     fmt::arg("version", kSchemaVersion), fmt::arg("oldest", kOldestProgramVersion),
+                     fmt::arg("writer", writer), fmt::arg("roles", name_of(request.roles)),
                      fmt::arg("secret", kRandomSecret),
                      fmt::arg("root", bytea_literal(empty_root().view())),
                      fmt::arg("guard", bytea_literal(request.guard_id)),

@@ -37,6 +37,28 @@ Result<std::uint64_t> Sequencer::take_rows(const Ledger& ledger, Road road) {
 }
 
 Result<BatchReport> Sequencer::take_next(const Ledger& ledger, Road road) {
+  auto batch = take_batch(ledger, road);
+  if (batch.ok() || batch.error().code == ErrorCode::kRetry ||
+      batch.error().code == ErrorCode::kTampered) {
+    return batch;
+  }
+  // The trouble of one source is not the others'.
+  TRY(const bool set_aside, set_aside_failing(ledger));
+  return set_aside ? take_batch(ledger, road) : std::move(batch);
+}
+
+Result<bool> Sequencer::set_aside_failing(const Ledger& ledger) {
+  TRY(auto transaction, pg::Transaction::begin(ledger.connection()));
+  TRY_VOID(ledger.execute("SELECT pgtally.lock_ledger()"));
+  TRY(const auto rows,
+      ledger.query("SELECT pgtally.set_aside_failing($1::int4)", pg::Params().int4(batch_rows_)));
+  TRY(const auto failing, rows.get<std::int32_t>(0, 0));
+  const pg::CommitResult result = transaction.commit();
+  if (result.outcome == pg::CommitOutcome::kCommitted) return failing > 0;
+  return retry("a failing source was not set aside: " + result.reason);
+}
+
+Result<BatchReport> Sequencer::take_batch(const Ledger& ledger, Road road) {
   BatchReport report;
   TRY(auto transaction, pg::Transaction::begin(ledger.connection()));
   // A statement of its own: what follows reads with a snapshot from after the wait.

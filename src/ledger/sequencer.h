@@ -42,14 +42,17 @@ class Sequencer {
   [[nodiscard]] static Result<Road> best_road(const Ledger& ledger);
 
   // Takes the next rows, if there are any, and integrates what waits. A batch without anything to
-  // do writes nothing. After an error nothing was committed.
+  // do writes nothing. A source whose rows cannot be read is set aside, and the others go on. After
+  // an error nothing was committed.
   [[nodiscard]] Result<BatchReport> take_next(const Ledger& ledger, Road road);
 
  private:
   void reached(Step step) const {
     if (observer_ != nullptr) observer_->reached(step);
   }
+  [[nodiscard]] Result<BatchReport> take_batch(const Ledger& ledger, Road road);
   [[nodiscard]] Result<std::uint64_t> take_rows(const Ledger& ledger, Road road);
+  [[nodiscard]] Result<bool> set_aside_failing(const Ledger& ledger);
 
   std::int32_t batch_rows_;
   StepObserver* observer_;

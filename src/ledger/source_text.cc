@@ -42,37 +42,43 @@ std::string list(std::size_t count, const std::string& form, const std::string& 
   return out;
 }
 
+// `bytes` are the expressions for the bytes of each key column.
 std::string key_expression(const std::string& schema, const SourceDefinition& definition,
-                           const TableShape& shape) {
-  const std::size_t n = definition.key.size();
-  // Text is UTF-8 in every database of a ledger, so its length is that of its bytes.
-  std::string whole =
-      list(n, "int2send(octet_length(w.t{n})::int2) || convert_to(w.t{n}, 'UTF8')", " || ");
-  const bool is_short = n <= 8 && std::all_of(definition.key.begin(), definition.key.end(),
-                                              [&](const std::string& name) {
-                                                return is_short_type(shape.column(name)->type);
-                                              });
+                           const TableShape& shape, const std::vector<std::string>& bytes) {
+  const auto each = [&](const char* form, const char* separator) {
+    std::string out;
+    for (const std::string& column : bytes) {
+      out += (out.empty() ? "" : separator) + fmt::format(fmt::runtime(form), column);
+    }
+    return out;
+  };
+  const std::string whole = each("int2send(octet_length({0})::int2) || {0}", " || ");
+  const bool is_short =
+      bytes.size() <= 8 &&
+      std::all_of(definition.key.begin(), definition.key.end(),
+                  [&](const std::string& name) { return is_short_type(shape.column(name)->type); });
   if (is_short) return whole;
   return fmt::format(
       "CASE WHEN {} > 1024 OR greatest({}) > 1022 THEN {}.long_key(ARRAY[{}]) ELSE {} END",
-      list(n, "octet_length(w.t{n}) + 2", " + "), list(n, "octet_length(w.t{n})"), schema,
-      list(n, "convert_to(w.t{n}, 'UTF8')"), whole);
+      each("octet_length({0}) + 2", " + "), each("octet_length({0})", ", "), schema,
+      each("{0}", ", "), whole);
 }
 
-// The preimage of row/v1 under sha256(), by ascending bytes of the columns' names.
+// The preimage of row/v1 under sha256(), by ascending bytes of the columns' names. In E'' literals,
+// which read the same whatever standard_conforming_strings is in the session of an application.
 std::string row_expression(const SourceDefinition& definition) {
   std::vector<std::size_t> places(definition.columns.size());
   for (std::size_t i = 0; i < places.size(); ++i) places[i] = i;
   std::sort(places.begin(), places.end(), [&](std::size_t a, std::size_t b) {
     return definition.columns[a].name < definition.columns[b].name;
   });
-  std::string out = "sha256('pgtally/row/v1'::bytea || '\\x00'::bytea";
+  std::string out = "sha256('pgtally/row/v1'::bytea || E'\\\\x00'::bytea";
   for (const std::size_t place : places) {
     const std::string& name = definition.columns[place].name;
     Bytes prefix{static_cast<std::uint8_t>(name.size())};
     prefix.insert(prefix.end(), name.begin(), name.end());
     out += fmt::format(
-        "\n           || CASE WHEN w.v{0} IS NULL THEN ''::bytea ELSE '\\x{1}'::bytea"
+        "\n           || CASE WHEN w.v{0} IS NULL THEN ''::bytea ELSE E'\\\\x{1}'::bytea"
         " || int4send(octet_length(w.v{0})) || w.v{0} END",
         place + 1, to_hex(prefix));
   }
@@ -137,9 +143,21 @@ Result<SourceText> source_text(const std::string& schema, std::int32_t source_id
     p.cast_types.push_back(column->cast_type);
   }
   p.integer_key = p.keys == 1 && shape.column(definition.key[0])->is_integer();
-  p.first_key = order[0];
+  if (!order.empty()) p.first_key = order[0];
   p.order = fmt::format("{}", fmt::join(order, ", "));
-  p.key = key_expression(schema, definition, shape);
+  std::vector<std::string> bytes;
+  std::vector<std::string> covered_bytes;
+  for (std::size_t i = 0; i < p.keys; ++i) {
+    bytes.push_back(fmt::format("convert_to(w.t{}, 'UTF8')", i + 1));
+    const auto covered =
+        std::find_if(definition.columns.begin(), definition.columns.end(),
+                     [&](const ColumnDefinition& c) { return c.name == definition.key[i]; });
+    covered_bytes.push_back(covered == definition.columns.end()
+                                ? bytes.back()
+                                : fmt::format("w.v{}", covered - definition.columns.begin() + 1));
+  }
+  p.key = key_expression(schema, definition, shape, bytes);
+  p.covered_key = key_expression(schema, definition, shape, covered_bytes);
 
   if (definition.content == ContentKind::kColumn) {
     TRY(const auto name, pg::quote_identifier(*definition.hash_column));

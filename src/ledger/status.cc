@@ -26,6 +26,15 @@ Result<void> add_lag(const Ledger& ledger, std::vector<SourceStatus>& sources) {
   return {};
 }
 
+// Nobody can say how much waits in a source that cannot be read, only since when.
+void add_failures(std::vector<SourceStatus>& sources, Time now) {
+  for (SourceStatus& source : sources) {
+    if (!source.info.failure) continue;
+    const auto failing_for = now.microseconds - source.info.failure->since.microseconds;
+    source.lag_seconds = std::max(source.lag_seconds, static_cast<double>(failing_for) / 1e6);
+  }
+}
+
 Result<LedgerStatus> read_all(const Ledger& ledger) {
   LedgerStatus status;
   TRY(const auto rows, ledger.query("SELECT next_id, clock_timestamp() FROM pgtally.log_head "
@@ -35,13 +44,22 @@ Result<LedgerStatus> read_all(const Ledger& ledger) {
   TRY(status.now, rows.get<Time>(0, 1));
   TRY(status.head, read_tree_head(ledger));
   TRY(status.checkpoint, newest_checkpoint(ledger));
-  TRY(auto sources, list_sources(ledger));
-  for (SourceInfo& info : sources) status.sources.push_back({std::move(info), 0, 0});
-  TRY_VOID(add_lag(ledger, status.sources));
+  TRY(status.sources, list_sources_with_lag(ledger));
   return status;
 }
 
 }  // namespace
+
+Result<std::vector<SourceStatus>> list_sources_with_lag(const Ledger& ledger, bool removed) {
+  TRY(auto infos, list_sources(ledger, removed));
+  std::vector<SourceStatus> sources;
+  for (SourceInfo& info : infos) sources.push_back({std::move(info), 0, 0});
+  TRY_VOID(add_lag(ledger, sources));
+  TRY(const auto rows, ledger.query("SELECT clock_timestamp()"));
+  TRY(const Time now, rows.get<Time>(0, 0));
+  add_failures(sources, now);
+  return sources;
+}
 
 Result<LedgerStatus> read_status(const Ledger& ledger) {
   TRY_VOID(ledger.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"));

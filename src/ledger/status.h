@@ -25,6 +25,10 @@ struct LedgerStatus {
   std::vector<SourceStatus> sources;
 };
 
+// The sources alone; with `removed`, those that were removed as well.
+[[nodiscard]] Result<std::vector<SourceStatus>> list_sources_with_lag(const Ledger& ledger,
+                                                                      bool removed = false);
+
 [[nodiscard]] Result<LedgerStatus> read_status(const Ledger& ledger);
 
 }  // namespace pgtally

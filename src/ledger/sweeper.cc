@@ -6,12 +6,21 @@ namespace pgtally {
 
 Result<std::vector<SweepTarget>> sweep_targets(const Ledger& ledger) {
   TRY(const auto rows, ledger.query(R"sql(
-    SELECT s.source_id, s.name, w.last IS NULL AND (s.mode = 'xid' OR NOT s.has_feed), NOT s.has_feed,
-           coalesce(extract(epoch FROM clock_timestamp() - w.last), 'infinity')::float8
+    SELECT s.source_id, s.name, w.last IS NULL AND (s.mode <> 'poll' OR NOT s.has_feed)
+             OR EXISTS (SELECT FROM pgtally.sweep AS w
+                         WHERE w.source_id = s.source_id AND finished_at IS NULL),
+           s.mode = 'poll' AND NOT s.has_feed,
+           coalesce(extract(epoch FROM clock_timestamp() - w.last), 'infinity')::float8,
+           coalesce(extract(epoch FROM w.last - w.started_at), 0)::float8
       FROM pgtally.source AS s
-      LEFT JOIN LATERAL (SELECT max(finished_at) AS last FROM pgtally.sweep AS w
-                          WHERE w.source_id = s.source_id) AS w ON true
-     WHERE s.state = 'active' AND s.mode IN ('xid', 'poll') ORDER BY s.source_id)sql"));
+      LEFT JOIN LATERAL (SELECT finished_at AS last, started_at FROM pgtally.sweep AS w
+                          WHERE w.source_id = s.source_id AND finished_at IS NOT NULL
+                          ORDER BY sweep_id DESC LIMIT 1) AS w ON true
+     WHERE s.state = 'active' AND s.mode IN ('xid', 'poll', 'trigger') AND s.endpoint_id IS NULL
+       AND NOT EXISTS (SELECT FROM pgtally.failure AS f
+                        WHERE f.source_id = s.source_id
+                          AND (s.has_feed OR f.retry_at > clock_timestamp()))
+     ORDER BY s.source_id)sql"));
   std::vector<SweepTarget> targets;
   for (std::size_t r = 0; r < rows.size(); ++r) {
     SweepTarget target;
@@ -20,6 +29,7 @@ Result<std::vector<SweepTarget>> sweep_targets(const Ledger& ledger) {
     TRY(target.first, rows.get<bool>(r, 2));
     TRY(target.finds_new_rows, rows.get<bool>(r, 3));
     TRY(target.age_seconds, rows.get<double>(r, 4));
+    TRY(target.took_seconds, rows.get<double>(r, 5));
     targets.push_back(std::move(target));
   }
   return targets;

@@ -14,9 +14,11 @@ inline constexpr std::int32_t kSweepWindow = 10'000;
 struct SweepTarget {
   std::int32_t source_id = 0;
   std::string name;
-  bool first = false;           // its existing rows were never gone through to the end
+  bool first = false;           // never gone through to the end, or begun and not ended
   bool finds_new_rows = false;  // nothing but sweeps finds this source's new rows
+  bool remote = false;          // in another database: capture/remote_sweep.h sweeps it
   double age_seconds = 0;       // since the last one ended
+  double took_seconds = 0;      // the last one
 };
 
 // The active sources that can be swept.

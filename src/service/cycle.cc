@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "ledger/settle.h"
+#include "service/log.h"
+
 namespace pgtally {
 namespace {
 
@@ -11,8 +14,18 @@ constexpr std::chrono::milliseconds kBacklogInterval{1000};
 
 Result<void> Cycle::check(const Ledger& ledger) {
   signed_size_.reset();
-  if (!signer_) return {};
-  return signer_->check(ledger);
+  // First the guard: a database that contradicts it is left as it is.
+  if (signer_) TRY_VOID(signer_->check(ledger));
+  TRY(const auto settled, settle(ledger));
+  if (settled) {
+    log(LogLevel::kWarning,
+        "this is another cluster than before: the ledger was restored, or a standby was promoted; "
+        "what is in the log already was found by its keys",
+        {{"staged_rows_not_in_the_log", std::to_string(settled->waiting)},
+         {"staged_rows_marked_as_recorded", std::to_string(settled->recorded)},
+         {"sources_to_be_swept", std::to_string(settled->sweeps)}});
+  }
+  return {};
 }
 
 Result<CycleReport> Cycle::run_once(const Ledger& ledger, Road road, bool sign_now) {

@@ -6,10 +6,12 @@
 #include <random>
 
 #include "crypto/ed25519.h"
+#include "ledger/prune.h"
 #include "ledger/sweeper.h"
 #include "ledger/tile_store.h"
 #include "merkle/proof.h"
 #include "postgres/reconnect.h"
+#include "service/readers.h"
 #include "service/state_files.h"
 
 namespace pgtally {
@@ -24,13 +26,19 @@ SteadyTime now() {
 
 constexpr milliseconds kShortestSleep{2};
 constexpr std::chrono::minutes kThinningInterval{1};
+constexpr std::chrono::seconds kPruningInterval{1};
 
 // One connected stretch of the service's life.
 class Session {
  public:
-  Session(const RunnerOptions& options, const StopSignal& stop, Cycle& cycle, const Ledger& ledger,
-          Road road)
-      : options_(options), stop_(stop), cycle_(cycle), ledger_(ledger), road_(road) {}
+  Session(const RunnerOptions& options, const StopSignal& stop, Cycle& cycle, ReaderPool& readers,
+          const Ledger& ledger, Road road)
+      : options_(options),
+        stop_(stop),
+        cycle_(cycle),
+        readers_(readers),
+        ledger_(ledger),
+        road_(road) {}
 
   // Until asked to stop, or until something fails.
   [[nodiscard]] Result<void> run(const std::function<void()>& all_is_well) {
@@ -39,6 +47,7 @@ class Session {
       TRY(const CycleReport report, cycle_.run_once(ledger_, road_));
       all_is_well();
       announce(report);
+      prune_some();
       TRY(const bool swept, do_scheduled_work());
       if (report.may_have_more) continue;
       sleep = report.rows > 0 || swept ? kShortestSleep
@@ -59,6 +68,30 @@ class Session {
          {"rows", std::to_string(report.rows)}});
   }
 
+  [[nodiscard]] bool is_due(const SweepTarget& target) const {
+    if (target.first) return true;
+    const ServiceSettings& settings = options_.settings;
+    const auto seconds = [](std::chrono::seconds time) {
+      return static_cast<double>(time.count());
+    };
+    const double interval = target.finds_new_rows ? seconds(settings.sweep_interval)
+                                                  : seconds(settings.late_sweep_interval);
+    if (interval == 0) return false;
+    return target.age_seconds >=
+           (target.finds_new_rows ? interval : std::max(interval, 10 * target.took_seconds));
+  }
+
+  // A batch of staging; the next one at once if this one was full. It can always wait.
+  void prune_some() {
+    if (!options_.settings.prune || now() < next_pruning_) return;
+    const auto gone = prune_staging(ledger_, options_.settings.batch_rows);
+    if (gone.ok() && *gone == static_cast<std::uint64_t>(options_.settings.batch_rows)) return;
+    next_pruning_ = now() + kPruningInterval;
+    if (gone.ok()) return;
+    log(LogLevel::kWarning, "pruning staging failed", gone.error());
+    next_pruning_ = now() + kThinningInterval;
+  }
+
   // True if there is more of it to do at once.
   [[nodiscard]] Result<bool> do_scheduled_work() {
     if (now() - last_thinning_ >= kThinningInterval) {
@@ -66,20 +99,27 @@ class Session {
       TRY([[maybe_unused]] const auto thinned, ledger_.query("SELECT pgtally.thin_checkpoints()"));
     }
     if (now() < next_sweep_check_) return false;
+    TRY_VOID(readers_.refresh(ledger_));
     TRY(const auto targets, sweep_targets(ledger_));
     for (const SweepTarget& target : targets) {
-      const auto interval = static_cast<double>(options_.settings.sweep_interval.count());
-      const bool due =
-          target.first || (target.finds_new_rows && interval > 0 && target.age_seconds >= interval);
-      if (!due) continue;
+      if (!is_due(target)) continue;
       const auto progress = sweep_window(ledger_, target.source_id);
       if (!progress.ok() && progress.error().code == ErrorCode::kRetry) return progress.error();
       if (!progress.ok()) {
         // One source's trouble (a dropped table, a revoked right) holds up no other.
         log(LogLevel::kWarning, "sweeping " + target.name + " failed", progress.error());
+        TRY([[maybe_unused]] const auto noted,
+            ledger_.query("SELECT pgtally.note_failure($1::int4, '', $2, $3)",
+                          pg::Params()
+                              .int4(target.source_id)
+                              .text(progress.error().message)
+                              .text(progress.error().hint)));
         continue;
       }
-      if (progress->done) log(LogLevel::kInfo, "swept", {{"source", target.name}});
+      if (progress->done) {
+        log(LogLevel::kInfo, "swept",
+            {{"source", target.name}, {"found", std::to_string(progress->found)}});
+      }
       return true;
     }
     next_sweep_check_ = now() + options_.settings.interval;
@@ -89,10 +129,12 @@ class Session {
   const RunnerOptions& options_;
   const StopSignal& stop_;
   Cycle& cycle_;
+  ReaderPool& readers_;
   const Ledger& ledger_;
   Road road_;
   SteadyTime last_thinning_ = now();
   SteadyTime next_sweep_check_{};
+  SteadyTime next_pruning_{};
 };
 
 Result<Road> choose_road(const Ledger& ledger, const RunnerOptions& options) {
@@ -114,7 +156,14 @@ Result<Ledger> open_for_sequencing(pg::Connection& connection, const std::string
   TRY(const auto rows,
       connection.query(
           "SELECT current_setting('fsync')::bool, "
-          "coalesce(current_setting('pgtally.fsync_off_was_asked_for', true), 'off') = 'on'"));
+          "coalesce(current_setting('pgtally.fsync_off_was_asked_for', true), 'off') = 'on', "
+          "pg_is_in_recovery()"));
+  TRY(const bool standby, rows.get<bool>(0, 2));
+  if (standby) {
+    return operator_error("this server is a standby",
+                          "Connect to the primary, for example with "
+                          "target_session_attrs=read-write.");
+  }
   TRY(const bool fsync, rows.get<bool>(0, 0));
   TRY(const bool asked_for, rows.get<bool>(0, 1));
   if (fsync || asked_for) return ledger;
@@ -148,6 +197,7 @@ Result<OnceReport> run_once(pg::Connection& connection, const RunnerOptions& opt
   OnceReport report;
   TRY(Cycle cycle, make_cycle(ledger, options, &report.not_signed_because));
   TRY_VOID(cycle.check(ledger));
+  if (options.readers) TRY_VOID(read_everything(ledger, options.readers));
 
   TRY(const auto targets, sweep_targets(ledger));
   std::uint64_t total = 0;
@@ -174,6 +224,12 @@ Result<OnceReport> run_once(pg::Connection& connection, const RunnerOptions& opt
   report.rows += last.rows;
   report.head = std::move(last.head);
   if (last.checkpoint) report.checkpoint = std::move(last.checkpoint);
+  if (options.settings.prune) {
+    std::uint64_t gone = 0;
+    do {
+      TRY(gone, prune_staging(ledger, options.settings.batch_rows));
+    } while (gone == static_cast<std::uint64_t>(options.settings.batch_rows));
+  }
   return report;
 }
 
@@ -183,6 +239,7 @@ Result<void> run_loop(const RunnerOptions& options, const StopSignal& stop) {
   pg::Backoff backoff({}, [&] { return std::uniform_real_distribution<double>(0, 1)(random); });
   bool started = false;
   std::optional<Cycle> cycle;
+  ReaderPool readers({options.conninfo, options.schema, options.readers}, stop);
   while (!stop.requested()) {
     const auto attempt = [&]() -> Result<void> {
       TRY(auto connection, pg::Connection::open(options.conninfo));
@@ -199,7 +256,7 @@ Result<void> run_loop(const RunnerOptions& options, const StopSignal& stop) {
         log(LogLevel::kInfo, "connected again");
       }
       TRY_VOID(cycle->check(ledger));
-      Session session(options, stop, *cycle, ledger, road);
+      Session session(options, stop, *cycle, readers, ledger, road);
       return session.run([&] {
         started = true;
         backoff.reset();

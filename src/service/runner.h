@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "ledger/reader.h"
 #include "pgtally/result.h"
 #include "service/cycle.h"
 #include "service/settings.h"
@@ -17,11 +18,13 @@ struct RunnerOptions {
   std::string schema;
   std::string state_directory;
   ServiceSettings settings;
+  ReaderFactory readers;     // nothing: no reader runs
   std::optional<Road> road;  // nothing: the best that the session may take
   StepObserver* observer = nullptr;
 };
 
-// Opens the ledger for sequencing: refuses a server that may lose what it has acknowledged.
+// Opens the ledger for sequencing: refuses a standby, whose snapshots do not show open transactions,
+// and a server that may lose what it has acknowledged.
 [[nodiscard]] Result<Ledger> open_for_sequencing(pg::Connection& connection,
                                                  const std::string& schema);
 

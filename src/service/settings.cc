@@ -8,6 +8,7 @@
 
 #include "base/encoding.h"
 #include "service/durable_file.h"
+#include "service/source_parser.h"
 
 namespace pgtally {
 namespace {
@@ -51,12 +52,20 @@ std::map<std::string, Setter> setters(ConfigFile& config) {
       {"interval", duration_into(config.service.interval, false)},
       {"checkpoint_interval", duration_into(config.service.checkpoint_interval, false)},
       {"sweep_interval", duration_into(config.service.sweep_interval, true)},
+      {"late_sweep_interval", duration_into(config.service.late_sweep_interval, true)},
       {"batch_rows",
        [&config](const toml::node& node) -> Result<void> {
          const auto value = node.value<std::int64_t>();
          if (!value || *value < 1 || *value > 1'000'000)
            return expected("a number from 1 to 1000000");
          config.service.batch_rows = static_cast<std::int32_t>(*value);
+         return {};
+       }},
+      {"prune",
+       [&config](const toml::node& node) -> Result<void> {
+         const auto value = node.value_exact<bool>();
+         if (!value) return expected("true or false");
+         config.service.prune = *value;
          return {};
        }},
       {"log_format",
@@ -97,13 +106,18 @@ Result<ConfigFile> read_config(const std::string& path) {
   ConfigFile config;
   const auto known = setters(config);
   for (const auto& [name, node] : table) {
+    if (name.str() == "source") {
+      TRY(config.sources, read_source_tables(node, path));
+      continue;
+    }
     const std::string place =
         fmt::format("{}, line {}: {}", path, node.source().begin.line, name.str());
     const auto setter = known.find(std::string(name.str()));
     if (setter == known.end()) {
       std::string names;
       for (const auto& [each, ignored] : known) names += (names.empty() ? "" : ", ") + each;
-      return reject(place + " is not a setting", "The settings are " + names + ".");
+      return reject(place + " is not a setting",
+                    "The settings are " + names + "; sources are [[source]] tables.");
     }
     const auto result = setter->second(node);
     if (!result.ok()) return reject(place + ": " + result.error().message, result.error().hint);

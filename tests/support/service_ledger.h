@@ -26,6 +26,7 @@ class ServiceLedger {
   }
 
   [[nodiscard]] Database& database() { return database_; }
+  [[nodiscard]] const Database& database() const { return database_; }
   [[nodiscard]] std::string state() const { return state_.path().string(); }
   [[nodiscard]] Guard guard() const { return Guard(StateFiles::of(state(), kOrigin).guard); }
   [[nodiscard]] std::string guard_file() const { return StateFiles::of(state(), kOrigin).guard; }

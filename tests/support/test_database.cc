@@ -103,6 +103,17 @@ void roll_back_prepared_transactions(const Connection& connection, const std::st
     execute(inside, std::string("ROLLBACK PREPARED ") + PQgetvalue(names.get(), row, 0));
 }
 
+// A WAL sender goes on for a moment after its client has gone, and keeps its slot for that long.
+void drop_replication_slots(const Connection& connection, const std::string& database) {
+  const std::string slots = " FROM pg_replication_slots WHERE database = '" + database + "'";
+  for (int i = 0; i < 500; ++i) {
+    execute(connection, "SELECT pg_terminate_backend(active_pid)" + slots + " AND active");
+    execute(connection, "SELECT pg_drop_replication_slot(slot_name)" + slots + " AND NOT active");
+    if (PQntuples(execute(connection, "SELECT slot_name" + slots).get()) == 0) return;
+    usleep(10'000);
+  }
+}
+
 std::string unique_name() {
   static std::atomic<int> count = 0;
   return "test_" + std::to_string(getpid()) + "_" + std::to_string(++count);
@@ -148,10 +159,7 @@ TestDatabase::~TestDatabase() {
   try {
     const Connection connection = connect(shared_conninfo(pg::PrivateCluster::kDatabase));
     roll_back_prepared_transactions(connection, name_);
-    execute(connection,
-            "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots "
-            "WHERE database = '" +
-                name_ + "' AND NOT active");
+    drop_replication_slots(connection, name_);
     execute(connection, "DROP DATABASE IF EXISTS " + name_ + " WITH (FORCE)");
     execute(connection,
             "DO $$ DECLARE r name; BEGIN FOR r IN SELECT rolname FROM pg_roles "

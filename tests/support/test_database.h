@@ -35,8 +35,8 @@ class Server {
 // Settings that the shared cluster runs with.
 std::vector<std::pair<std::string, std::string>> shared_cluster_settings();
 
-// A fresh, empty database with a unique name. Dropped at the end, together with the roles whose
-// names begin with that of the database (pgtally's roles do).
+// A fresh, empty database with a unique name. Dropped at the end, together with its replication slots
+// and the roles whose names begin with that of the database (pgtally's roles do).
 class TestDatabase : public Server {
  public:
   TestDatabase();

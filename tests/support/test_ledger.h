@@ -1,6 +1,7 @@
 // A ledger in a database of its own, for tests of what happens inside the database.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <sstream>
@@ -70,7 +71,8 @@ class TestSchema : public Server {
   [[nodiscard]] SigningKey key() const { return must(SigningKey::from_seed(origin_, {1, 2, 3})); }
   [[nodiscard]] pg::Connection connect() const { return test::connect(conninfo()); }
 
-  // Adds a source over a table, with what `change` does to the request.
+  // Adds a source over a table, with what `change` does to the request. Where that names no mode, it
+  // is xid or poll, which process_next_batch() serves alone.
   void add_source(const std::string& name, const std::string& table,
                   const std::vector<std::string>& key,
                   const std::function<void(SourceRequest&)>& change = {}) const {
@@ -86,7 +88,9 @@ class TestSchema : public Server {
     request.table = table;
     request.key = key;
     if (change) change(request);
-    TRY(const SourcePlan plan, plan_source(ledger, capture_modes(), request));
+    const std::array<const CaptureMode*, 2> served{&xid_mode(), &poll_mode()};
+    const CaptureModes modes = request.mode.empty() ? CaptureModes(served) : capture_modes();
+    TRY(const SourcePlan plan, plan_source(ledger, modes, request));
     return pgtally::add_source(ledger, plan);
   }
 

@@ -5,11 +5,15 @@
 // clang-format off
 #define PGTALLY_COMMANDS(COMMAND) \
   COMMAND(demo)                   \
+  COMMAND(check)                  \
   COMMAND(init)                   \
+  COMMAND(upgrade)                \
   COMMAND(source)                 \
+  COMMAND(apply)                  \
   COMMAND(run)                    \
   COMMAND(append)                 \
   COMMAND(sweep)                  \
+  COMMAND(prune)                  \
   COMMAND(status)                 \
   COMMAND(checkpoint)             \
   COMMAND(prove)                  \
@@ -17,6 +21,7 @@
   COMMAND(rebuild)                \
   COMMAND(tree)                   \
   COMMAND(key)                    \
+  COMMAND(uninstall)              \
   COMMAND(psql)
 // clang-format on
 

@@ -43,7 +43,10 @@ class Run : public Command {
     options.option(
         "--sweep-interval", "TIME", sweep_interval_,
         "how often tables without an integer key are swept for new rows (60s; 0: never)");
+    options.option("--late-sweep-interval", "TIME", late_sweep_interval_,
+                   "how often all tables are swept for rows that came late (1h; 0: never)");
     options.option("--batch-rows", "N", batch_rows_, "rows for one transaction (40000)");
+    options.flag("--prune", prune_, "drop rows of staging that a checkpoint covers");
     options.option("--log-format", "FORMAT", log_format_, "text or json");
     options.option("--accept-head", "SIZE:ROOT", accept_head_,
                    "make this host the one that signs, from this published head on, and exit");
@@ -71,18 +74,15 @@ class Run : public Command {
     if (!checkpoint_interval_.empty()) {
       TRY(settings.checkpoint_interval, parse_duration(checkpoint_interval_));
     }
-    if (sweep_interval_ == "0") {
-      settings.sweep_interval = std::chrono::seconds(0);
-    } else if (!sweep_interval_.empty()) {
-      TRY(const auto interval, parse_duration(sweep_interval_));
-      settings.sweep_interval = std::chrono::ceil<std::chrono::seconds>(interval);
-    }
+    TRY_VOID(take_sweep_interval(sweep_interval_, settings.sweep_interval));
+    TRY_VOID(take_sweep_interval(late_sweep_interval_, settings.late_sweep_interval));
     if (batch_rows_) {
       if (*batch_rows_ < 1 || *batch_rows_ > Sequencer::kMaxBatchRows) {
         return reject("--batch-rows is from 1 to 1000000");
       }
       settings.batch_rows = static_cast<std::int32_t>(*batch_rows_);
     }
+    if (prune_) settings.prune = true;
     if (log_format_ == "json") {
       settings.log_format = LogFormat::kJson;
     } else if (log_format_ == "text") {
@@ -90,6 +90,17 @@ class Run : public Command {
     } else if (!log_format_.empty()) {
       return reject("--log-format is text or json, not \"" + log_format_ + "\"");
     }
+    return {};
+  }
+
+  static Result<void> take_sweep_interval(const std::string& text, std::chrono::seconds& into) {
+    if (text.empty()) return {};
+    if (text == "0") {
+      into = std::chrono::seconds(0);
+      return {};
+    }
+    TRY(const auto interval, parse_duration(text));
+    into = std::chrono::ceil<std::chrono::seconds>(interval);
     return {};
   }
 
@@ -136,7 +147,9 @@ class Run : public Command {
   std::string interval_;
   std::string checkpoint_interval_;
   std::string sweep_interval_;
+  std::string late_sweep_interval_;
   std::optional<std::uint64_t> batch_rows_;
+  bool prune_ = false;
   std::string log_format_;
   std::string accept_head_;
   std::string state_;

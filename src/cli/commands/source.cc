@@ -2,11 +2,14 @@
 
 #include <fmt/format.h>
 
-#include "capture/modes.h"
+#include "base/encoding.h"
+#include "capture/logical.h"
+#include "cli/add_planned.h"
 #include "cli/commands/list.h"
 #include "cli/json.h"
 #include "cli/ledger_session.h"
 #include "cli/program.h"
+#include "cli/source_view.h"
 #include "cli/terminal/numbers.h"
 #include "cli/terminal/table.h"
 #include "ledger/registry.h"
@@ -35,7 +38,7 @@ class SourceAdd : public Command {
     return {
         .name = "source add",
         .summary = "make a table a source of the ledger",
-        .usage = "NAME --table T --key COL[,COL] [--mode xid|poll] [--time COL] …",
+        .usage = "NAME --table T [--key COL[,COL]] [--mode M] [--time COL] …",
         .details =
             "From now on its rows enter the log, those that are there already included. The "
             "table is not changed. Keys, positions and names are public for ever: no "
@@ -48,21 +51,34 @@ class SourceAdd : public Command {
                       "A key of two columns, and the time that rows claim"},
                      {"pgtally source add doc --table doc --key id --hash-column sha256 --no-blind",
                       "Only a hash that the application keeps"},
+                     {"pgtally source add trade --table trade --key id --database "
+                      "postgresql://ledger@shop.example/shop",
+                      "A table of another database, read over the wire"},
                      {"pgtally source add events --append",
-                      "No table: rows are appended with pgtally append"}}};
+                      "No table: rows are appended with pgtally append"}},
+        .has_own_database = true};
   }
 
   void declare(Options& options) override {
     options.argument("NAME", request_.name, "the source's name, unique in the ledger for ever");
     options.option("--table", "TABLE", request_.table, "the table, as SQL writes its name");
     options.options("--key", "COLUMN", key_,
-                    "the columns that name a row, which have a unique index");
+                    "the columns that name a row, which have a unique index; else the table's own "
+                    "key");
+    options.option(
+        "--database", "URI", request_.database,
+        "the table's database, if it is not the ledger's; the ledger is then named before "
+        "the command, by --embedded, the environment or the configuration");
     options.option("--mode", "MODE", request_.mode, "how new rows are found; else it is chosen");
     options.option("--time", "COLUMN", request_.time, "the time that a row claims");
     options.option("--hash-column", "COLUMN", request_.hash_column,
                    "record this hash (bytea, 32 bytes) instead of hashing the row");
     options.options("--columns", "COLUMN", columns_, "cover only these columns");
     options.options("--exclude", "COLUMN", exclude_, "cover all columns but these");
+    options.flag("--track-changes", request_.track_changes,
+                 "record updates, deletes and truncates, too (modes trigger and logical)");
+    options.option("--existing", "record|skip", existing_,
+                   "what to do with the rows that are there already; record is the default");
     options.flag("--no-blind", no_blind_, "publish the content hashes as they are");
     options.flag("--append", request_.append, "rows are appended to the ledger itself");
     options.option("--writer", "ROLE", request_.writer,
@@ -76,14 +92,17 @@ class SourceAdd : public Command {
     request_.columns = split_columns(columns_);
     request_.exclude = split_columns(exclude_);
     request_.blind = !no_blind_;
-    TRY(const Ledger ledger, open_ledger(context));
-    TRY(const SourcePlan plan, plan_source(ledger, capture_modes(), request_));
+    if (existing_ != "record" && existing_ != "skip") {
+      return reject("--existing is record or skip, not " + pgtally::quoted(existing_));
+    }
+    request_.skip_existing = existing_ == "skip";
+    TRY(const Ledger ledger, open_ledger_beside(context, request_.database));
+    TRY(const SourcePlan plan, plan_completely(ledger, request_));
     if (print_sql_) {
-      TRY(const auto script, add_script(ledger, plan));
-      print_script(context, script);
+      TRY_VOID(print_planned(context, ledger, plan));
       return Exit::kOk;
     }
-    TRY_VOID(pgtally::add_source(ledger, plan));
+    TRY_VOID(add_planned(context, ledger, plan));
     report(context, plan);
     return Exit::kOk;
   }
@@ -95,14 +114,27 @@ class SourceAdd : public Command {
                                     {"name", request_.name},
                                     {"mode", plan.definition.mode},
                                     {"why", plan.why},
+                                    {"key", json_strings(plan.definition.key)},
+                                    {"key_why", plan.key_why},
+                                    {"track_changes", plan.track_changes},
+                                    {"database", plan.endpoint ? json::value(plan.endpoint->place)
+                                                               : json::value(nullptr)},
                                     {"blind", plan.definition.blind},
                                     {"not_covered", json_strings(plan.not_covered)},
                                     {"warnings", json_strings(plan.warnings)}});
       return;
     }
     Output& out = context.output();
-    out.line(fmt::format("added    {} from {}, mode {}: {}", request_.name,
-                         plan.definition.relation, plan.definition.mode, plan.why));
+    const std::string where = plan.endpoint ? " at " + plan.endpoint->place : "";
+    out.line(fmt::format("added    {} from {}{}, mode {}: {}", request_.name,
+                         plan.definition.relation, where, plan.definition.mode, plan.why));
+    if (!plan.key_why.empty()) {
+      out.line(fmt::format("  key: {}: {}",
+                           plan.definition.key.empty()
+                               ? "none"
+                               : fmt::format("{}", fmt::join(plan.definition.key, ", ")),
+                           plan.key_why));
+    }
     if (!plan.not_covered.empty()) {
       out.line(fmt::format("  not covered: {}", fmt::join(plan.not_covered, ", ")));
     }
@@ -114,6 +146,7 @@ class SourceAdd : public Command {
   std::vector<std::string> key_;
   std::vector<std::string> columns_;
   std::vector<std::string> exclude_;
+  std::string existing_ = "record";
   bool no_blind_ = false;
   bool print_sql_ = false;
 };
@@ -129,30 +162,36 @@ class SourceList : public Command {
   void declare(Options& options) override { options.flag("--all", all_, "removed sources, too"); }
   Result<Exit> run(Context& context) override {
     TRY(const Ledger ledger, open_ledger(context));
-    TRY(const auto sources, list_sources(ledger, all_));
+    TRY(const auto sources, list_sources_with_lag(ledger, all_));
     json::array list;
-    Table table(
-        {{"source"}, {"mode"}, {"state"}, {"entries", Align::kRight}, {"blind"}, {"table"}});
-    for (const SourceInfo& source : sources) {
-      TRY(const SourceDefinition definition, read_definition(ledger, source.id));
-      list.push_back({{"name", source.name},
-                      {"mode", source.mode},
-                      {"state", source.state},
-                      {"entries", source.entries},
-                      {"blind", source.blind},
-                      {"table", definition.relation},
-                      {"key", json_strings(definition.key)},
-                      {"definition", source.definition},
-                      {"open_holes", source.open_holes},
-                      {"last_sweep",
-                       source.last_sweep ? json_time(*source.last_sweep) : json::value(nullptr)}});
-      table.add({source.name, source.mode, source.state, with_thousands(source.entries),
-                 source.blind ? "yes" : "no", definition.relation});
+    Table table({{"source"},
+                 {"mode"},
+                 {"state"},
+                 {"entries", Align::kRight},
+                 {"waiting", Align::kRight},
+                 {"behind", Align::kRight},
+                 {"blind"},
+                 {"table"}});
+    for (const SourceStatus& source : sources) {
+      const SourceInfo& info = source.info;
+      TRY(const SourceDefinition definition, read_definition(ledger, info.id));
+      json::object object = json_source(source);
+      object["blind"] = info.blind;
+      object["table"] = definition.relation;
+      object["database"] = info.place ? json::value(*info.place) : json::value(nullptr);
+      object["key"] = json_strings(definition.key);
+      object["definition"] = info.definition;
+      object["last_sweep"] = info.last_sweep ? json_time(*info.last_sweep) : json::value(nullptr);
+      list.push_back(std::move(object));
+      table.add({info.name, info.mode, info.state, with_thousands(info.entries),
+                 with_thousands(source.lag_rows), behind(source), info.blind ? "yes" : "no",
+                 definition.relation + (info.place ? " at " + *info.place : "")});
     }
     if (context.json()) {
       print_json(context.output(), {{"sources", list}});
     } else {
       context.output().write(table.text());
+      show_failures(context.output(), sources);
     }
     return Exit::kOk;
   }
@@ -187,7 +226,11 @@ class SourceCheck : public Command {
     json::array list;
     bool all_well = true;
     for (const SourceInfo& source : sources) {
-      TRY(const auto problems, check_source(ledger, source));
+      TRY(auto problems, check_source(ledger, source));
+      if (source.mode == "logical") {
+        TRY(const auto more, check_logical_source(ledger, source.id));
+        problems.insert(problems.end(), more.begin(), more.end());
+      }
       all_well = all_well && problems.empty();
       list.push_back({{"name", source.name}, {"problems", json_strings(problems)}});
       if (context.json()) continue;
@@ -246,6 +289,13 @@ class SourceChange : public Command {
       return Exit::kOk;
     }
     TRY_VOID(run_script(ledger, script));
+    if (source.mode == "logical" && change_ == Change::kRemove) {
+      if (auto tidied = tidy_streams(ledger); !tidied.ok()) {
+        context.output().remark(
+            "note: what the source had in its database is not taken away yet: " +
+            tidied.error().message + ". pgtally run does it.");
+      }
+    }
     const std::string done = change_ == Change::kPause    ? "paused"
                              : change_ == Change::kResume ? "resumed"
                                                           : "removed";

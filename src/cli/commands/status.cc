@@ -11,6 +11,7 @@
 #include "cli/json.h"
 #include "cli/ledger_session.h"
 #include "cli/program.h"
+#include "cli/source_view.h"
 #include "cli/terminal/numbers.h"
 #include "cli/terminal/table.h"
 #include "cli/terminal/text.h"
@@ -61,14 +62,7 @@ class Status : public Command {
                     const Guard& guard) {
     json::array sources;
     for (const SourceStatus& source : status.sources) {
-      sources.push_back({{"name", source.info.name},
-                         {"mode", source.info.mode},
-                         {"state", source.info.state},
-                         {"entries", source.info.entries},
-                         {"lag_rows", source.lag_rows},
-                         {"lag_seconds", source.lag_seconds},
-                         {"open_holes", source.info.open_holes},
-                         {"last_key", source.info.last_key}});
+      sources.push_back(json_source(source));
     }
     json::value checkpoint = nullptr;
     if (status.checkpoint) {
@@ -115,13 +109,12 @@ class Status : public Command {
                  {"state"}},
                 2);
     for (const SourceStatus& source : status.sources) {
-      const auto behind = std::chrono::microseconds(
-          static_cast<std::int64_t>(std::min(source.lag_seconds, 1e9) * 1e6));
       table.add({source.info.name, source.info.mode, with_thousands(source.info.entries),
-                 with_thousands(source.lag_rows), short_span(behind), cut(source.info.last_key, 30),
+                 with_thousands(source.lag_rows), behind(source), cut(source.info.last_key, 30),
                  state_of(source.info)});
     }
     out.write(table.text());
+    show_failures(out, status.sources);
   }
 
   static std::string state_of(const SourceInfo& source) {

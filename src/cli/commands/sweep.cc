@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "capture/logical.h"
+#include "capture/remote_sweep.h"
 #include "cli/commands/list.h"
 #include "cli/json.h"
 #include "cli/ledger_session.h"
@@ -46,17 +50,28 @@ class Sweep : public Command {
                                         counted(swept.scanned, "row", "rows"),
                                         with_thousands(swept.found)));
     }
+    TRY(const auto streamed, streamed_sources(ledger));
+    for (const SourceInfo& source : streamed) {
+      TRY_VOID(request_comparison(ledger, source.id));
+      list.push_back({{"source", source.name}, {"requested", true}});
+      if (context.json()) continue;
+      context.output().line("asked    " + source.name +
+                            ": pgtally run compares it with its table, at one point of its stream");
+    }
     if (context.json()) print_json(context.output(), {{"ok", true}, {"swept", list}});
     return Exit::kOk;
   }
 
  private:
   Result<std::vector<SweepTarget>> chosen(const Ledger& ledger) const {
-    TRY(const auto targets, sweep_targets(ledger));
+    TRY(auto targets, sweep_targets(ledger));
+    TRY(const auto remote, remote_sweep_targets(ledger));
+    targets.insert(targets.end(), remote.begin(), remote.end());
     if (names_.empty()) return targets;
     std::vector<SweepTarget> out;
     for (const std::string& name : names_) {
       TRY(const SourceInfo source, find_source(ledger, name));
+      if (is_streamed(source)) continue;
       const auto it = std::find_if(targets.begin(), targets.end(),
                                    [&](const SweepTarget& t) { return t.source_id == source.id; });
       if (it == targets.end()) {
@@ -68,12 +83,35 @@ class Sweep : public Command {
     return out;
   }
 
+  // Their stream knows of every change, so a sweep of theirs is only for checking it. It needs a
+  // snapshot at one point of the stream, which only the stream's reader can take.
+  static bool is_streamed(const SourceInfo& source) {
+    return source.mode == "logical" && source.state != "paused" && source.state != "removed";
+  }
+  Result<std::vector<SourceInfo>> streamed_sources(const Ledger& ledger) const {
+    TRY(const auto all, list_sources(ledger));
+    std::vector<SourceInfo> out;
+    for (const SourceInfo& source : all) {
+      const bool is_meant =
+          names_.empty() || std::find(names_.begin(), names_.end(), source.name) != names_.end();
+      if (is_streamed(source) && is_meant) out.push_back(source);
+    }
+    return out;
+  }
+
   static Result<SweepProgress> sweep(Context& context, const Ledger& ledger,
                                      const SweepTarget& target) {
     Progress progress(context.output(), "sweeping " + target.name);
     SweepProgress sum;
+    std::optional<RemoteTable> table;
+    if (target.remote) {
+      TRY(const auto sources, remote_sources(ledger, target.source_id));
+      if (sources.empty()) return reject("source " + target.name + " was removed");
+      TRY(table, RemoteTable::connect(sources.front()));
+    }
     while (!sum.done) {
-      TRY(const SweepProgress window, sweep_window(ledger, target.source_id));
+      TRY(const SweepProgress window,
+          table ? sweep_remote_window(ledger, *table) : sweep_window(ledger, target.source_id));
       sum.done = window.done;
       sum.scanned += window.scanned;
       sum.found += window.found;

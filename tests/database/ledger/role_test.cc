@@ -164,7 +164,8 @@ TEST_F(RoleRights, each_role_may_call_the_functions_that_are_meant_for_it_and_no
       {"writer", "append"},
       {"reader", "waiting"},
       {"sequencer",
-       "lock_ledger may_have_more process_next_batch sweep_step thin_checkpoints waiting"}};
+       "clear_failure lock_ledger may_have_more note_failure process_next_batch prune "
+       "set_aside_failing settle_step sweep_step thin_checkpoints waiting"}};
   for (const auto& [role, functions] : expected) {
     EXPECT_EQ(ledger.psql("SELECT string_agg(proname, ' ' ORDER BY proname) FROM pg_proc WHERE "
                           "pronamespace = 'pgtally'::regnamespace AND has_function_privilege('" +

@@ -1,0 +1,93 @@
+-- Mode trigger: what the generated functions (src/capture/trigger.cc) and their registry call.
+
+-- Whether a trigger fires for the table of this name or a partition of it. Looks names up without
+-- rights of its own, so that it fails for nobody.
+CREATE OR REPLACE FUNCTION pgtally.is_part_of(part oid, relation text) RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT EXISTS (
+    SELECT FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+     WHERE c.oid IN (SELECT part UNION ALL SELECT relid FROM pg_partition_ancestors(part))
+       AND quote_ident(n.nspname) || '.' || quote_ident(c.relname) = relation)
+$$;
+
+-- Takes note, in the application's transaction, of a statement or row that could not be recorded.
+CREATE OR REPLACE FUNCTION pgtally.note_missed(
+  source integer, for_good boolean, sqlstate text, message text) RETURNS void
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+  INSERT INTO pgtally.missed AS m (source_id, for_good, sqlstate, message)
+  VALUES (source, for_good, sqlstate, left(message, 1000))
+  ON CONFLICT ON CONSTRAINT missed_pkey DO UPDATE SET for_good = true
+    WHERE excluded.for_good AND NOT m.for_good
+$$;
+
+-- Turns what triggers have noted into failures of their sources, and has these swept from the
+-- beginning. Under the lock.
+CREATE OR REPLACE FUNCTION pgtally.take_missed() RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  m record;
+BEGIN
+  FOR m IN
+    WITH gone AS (DELETE FROM pgtally.missed RETURNING *)
+    SELECT source_id, bool_or(g.for_good) AS for_good, count(*) AS transactions,
+           (array_agg(g.sqlstate ORDER BY g.xid DESC))[1] AS sqlstate,
+           (array_agg(g.message ORDER BY g.xid DESC))[1] AS message, s.state, s.existing
+      FROM gone AS g JOIN pgtally.source AS s USING (source_id)
+     GROUP BY source_id, s.state, s.existing ORDER BY source_id
+  LOOP
+    CONTINUE WHEN m.state = 'removed';
+    PERFORM pgtally.note_failure(m.source_id, m.sqlstate,
+      format('its trigger could not record rows of %s transactions: %s', m.transactions, m.message),
+      CASE WHEN m.for_good
+           THEN 'Updates or deletes are among them, and these are lost to the ledger. '
+           ELSE '' END ||
+      CASE WHEN m.existing = 'skip'
+           THEN 'A sweep cannot tell these rows from those that were skipped when it was added.'
+           ELSE 'Inserted rows are found by a sweep as soon as the cause is gone.' END);
+    -- Sessions keep plans for the types that columns had; a new version of the function ends that.
+    IF m.sqlstate LIKE '42%'
+       AND to_regprocedure(format('pgtally.trigger_%s()', m.source_id)) IS NOT NULL
+    THEN
+      EXECUTE format('ALTER FUNCTION pgtally.%I() COST 100', 'trigger_' || m.source_id);
+    END IF;
+    IF m.state = 'active' AND m.existing <> 'skip' THEN
+      PERFORM pgtally.sweep_again(m.source_id);
+    END IF;
+  END LOOP;
+END $$;
+
+-- The next sweep of a source begins now, at the beginning.
+CREATE OR REPLACE FUNCTION pgtally.sweep_again(source integer) RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  UPDATE pgtally.sweep SET cursor_key = NULL WHERE source_id = source AND finished_at IS NULL;
+  IF NOT FOUND THEN
+    INSERT INTO pgtally.sweep (source_id) VALUES (source);
+  END IF;
+END $$;
+
+-- ALTER TABLE … DISABLE TRIGGER, or ENABLE ALWAYS TRIGGER, for all triggers of a source, whatever
+-- its table is called by now. With the rights of whoever calls it.
+CREATE OR REPLACE FUNCTION pgtally.switch_triggers(source integer, enabled boolean) RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  t record;
+BEGIN
+  FOR t IN
+    SELECT g.tgrelid::regclass AS relation, g.tgname FROM pg_trigger AS g
+     WHERE g.tgfoid = to_regprocedure(format('pgtally.trigger_%s()', source)) AND g.tgparentid = 0
+  LOOP
+    EXECUTE format('ALTER TABLE %s %s TRIGGER %I', t.relation,
+                   CASE WHEN enabled THEN 'ENABLE ALWAYS' ELSE 'DISABLE' END, t.tgname);
+  END LOOP;
+END $$;

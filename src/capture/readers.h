@@ -1,0 +1,11 @@
+// The readers of a ledger's sources, as the registry has them now.
+#pragma once
+
+#include "ledger/reader.h"
+
+namespace pgtally {
+
+// Connects to nothing but the ledger; see ReaderFactory.
+[[nodiscard]] Result<Readers> make_readers(const Ledger& ledger);
+
+}  // namespace pgtally
