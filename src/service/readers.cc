@@ -17,6 +17,8 @@ using std::chrono::milliseconds;
 
 // How long a reader waits for something to come, and so how long stopping it may take.
 constexpr milliseconds kWait{200};
+// Rows that trickle in are let gather for so long: a transaction for each would slow the writers down.
+constexpr milliseconds kGather{20};
 
 Result<void> note(const Ledger& ledger, const Reader& reader, const Error& error) {
   for (const std::int32_t source : reader.sources()) {
@@ -86,10 +88,12 @@ class ReaderPool::Worker {
       for (const std::string& remark : step->remarks) {
         log(LogLevel::kWarning, reader_->name() + ": " + remark);
       }
-      if (!first) continue;
-      first = false;
-      TRY_VOID(clear(ledger, *reader_));
-      all_is_well();
+      if (first) {
+        first = false;
+        TRY_VOID(clear(ledger, *reader_));
+        all_is_well();
+      }
+      if (step->staged > 0 && !step->may_have_more) rest(kGather);
     }
     return {};
   }

@@ -25,6 +25,9 @@ SteadyTime now() {
 }
 
 constexpr milliseconds kShortestSleep{2};
+// While rows trickle in, the service rests this many times as long as it has worked, so that it takes
+// no more than a tenth of what the writers could use.
+constexpr int kRest = 9;
 constexpr std::chrono::minutes kThinningInterval{1};
 constexpr std::chrono::seconds kPruningInterval{1};
 
@@ -44,14 +47,22 @@ class Session {
   [[nodiscard]] Result<void> run(const std::function<void()>& all_is_well) {
     milliseconds sleep = kShortestSleep;
     while (!stop_.requested()) {
+      const auto began = now();
       TRY(const CycleReport report, cycle_.run_once(ledger_, road_));
       all_is_well();
       announce(report);
       prune_some();
       TRY(const bool swept, do_scheduled_work());
       if (report.may_have_more) continue;
-      sleep = report.rows > 0 || swept ? kShortestSleep
-                                       : std::min(sleep * 2, options_.settings.interval);
+      if (swept) {
+        sleep = kShortestSleep;
+      } else if (report.rows > 0) {
+        const auto took = std::chrono::duration_cast<milliseconds>(now() - began);
+        sleep = std::max(kShortestSleep, kRest * took);
+      } else {
+        sleep *= 2;
+      }
+      sleep = std::min(sleep, options_.settings.interval);
       if (stop_.wait_for(std::min(sleep, report.checkpoint_due_in.value_or(sleep)))) break;
     }
     // What is committed by now and owed a checkpoint gets it before the service goes.
