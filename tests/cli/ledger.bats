@@ -1,5 +1,6 @@
 # The way of a row through the commands, from init to a proof that verifies offline.
 
+bats_require_minimum_version 1.5.0
 load ../support/cli
 
 setup() {
@@ -47,6 +48,25 @@ make_payments() {
   run pgtally run --once --json
   [ "$status" -eq 0 ]
   [[ "$output" == '{"ok":true,"rows":0,"size":303,'* ]]
+}
+
+@test "a source whose table is gone is named, holds up no other, and comes back by itself" {
+  make_payments
+  sql "CREATE TABLE other (id int PRIMARY KEY); INSERT INTO other VALUES (1)"
+  pgtally source add other --table other --key id
+  pgtally run --once
+  sql "INSERT INTO other VALUES (2); ALTER TABLE payment RENAME TO elsewhere"
+  run --separate-stderr pgtally run --once
+  [ "$status" -eq 0 ]
+  [[ "$output" == "recorded  1 row,"* ]]
+  [[ "$stderr" == *'payment could not be read: relation "public.payment" does not exist'* ]]
+  pgtally status | grep -q 'payment .*failing'
+  [[ "$(pgtally run --once --json)" == *'"failing":["payment"]'* ]]
+  sql "ALTER TABLE elsewhere RENAME TO payment; INSERT INTO payment VALUES (1000, 'back', 1, now());
+       UPDATE pgtally.failure SET retry_at = now()"
+  run pgtally run --once
+  [[ "$output" == "recorded  1 row,"* ]]
+  pgtally prove payment 1000 > p
 }
 
 @test "run stops cleanly when it is asked to, and what was written meanwhile is signed" {

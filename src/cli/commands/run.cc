@@ -9,6 +9,7 @@
 #include "cli/program.h"
 #include "cli/terminal/numbers.h"
 #include "cli/terminal/progress.h"
+#include "ledger/registry.h"
 #include "service/settings.h"
 
 namespace pgtally::cli {
@@ -127,12 +128,22 @@ class Run : public Command {
         run_once(*connection, options,
                  [&](std::uint64_t done, std::uint64_t total) { progress.update(done, total); }));
     progress.clear();
+    TRY(const Ledger ledger, open_ledger(context));
+    TRY(const auto sources, list_sources(ledger));
+    json::array failing;
+    for (const SourceInfo& source : sources) {
+      if (!source.failure) continue;
+      failing.emplace_back(source.name);
+      context.output().remark("note: " + source.name +
+                              " could not be read: " + source.failure->message);
+    }
     if (context.json()) {
       print_json(context.output(), {{"ok", report.not_signed_because.empty()},
                                     {"rows", report.rows},
                                     {"size", report.head.size.value},
                                     {"root", to_base64(report.head.root.view())},
-                                    {"signed", report.not_signed_because.empty()}});
+                                    {"signed", report.not_signed_because.empty()},
+                                    {"failing", std::move(failing)}});
     } else {
       context.output().line("recorded  " + counted(report.rows, "row", "rows") + ", size " +
                             with_thousands(report.head.size.value) +
