@@ -141,7 +141,14 @@ class ChangeStreamTest : public ::testing::Test {
     must(replication.create_slot({.name = slot}));
   }
   Seen follow(int transactions, const std::string& more = kSmall) {
-    return Follower(db.conninfo() + more, slot).follow(transactions);
+    try {
+      return Follower(db.conninfo() + more, slot).follow(transactions);
+    } catch (const std::runtime_error& error) {
+      // PostgreSQL 15 itself fails so, rarely, where a table was rewritten while others end. Nothing was
+      // confirmed, so the next session gets everything, as it would in service.
+      if (std::string(error.what()).find("could not map filenode") == std::string::npos) throw;
+      return follow_again(transactions, more);
+    }
   }
   // The slot is free again a moment after the session that used it has ended.
   Seen follow_again(int transactions, const std::string& more) {
