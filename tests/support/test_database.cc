@@ -216,10 +216,15 @@ void TestCluster::start() {
   if (auto done = state_->cluster->start(); !done.ok()) fail(done.error());
 }
 
-TestDirectory::TestDirectory() {
-  const char* parent = std::getenv("PGTALLY_TEST_DIRECTORY");
-  std::string name = std::string(parent == nullptr ? "/tmp" : parent) + "/pgtally-XXXXXX";
-  if (parent != nullptr) fs::create_directories(parent);
+TestDirectory::TestDirectory()
+    : TestDirectory([] {
+        const char* parent = std::getenv("PGTALLY_TEST_DIRECTORY");
+        return fs::path(parent == nullptr ? "/tmp" : parent);
+      }()) {}
+
+TestDirectory::TestDirectory(const fs::path& parent) {
+  fs::create_directories(parent);
+  std::string name = parent / "pgtally-XXXXXX";
   if (mkdtemp(name.data()) == nullptr) fail("cannot make a directory like " + name);
   // So that a server which runs as another user gets in.
   chmod(name.c_str(), 0755);

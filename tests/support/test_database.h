@@ -77,10 +77,12 @@ class TestCluster : public Server {
 };
 
 // A directory that is removed, with all that is in it, at the end: below PGTALLY_TEST_DIRECTORY,
-// which ctest sets and whose fixture removes what a killed test left, else below /tmp.
+// which ctest sets and whose fixture removes what a killed test left, else below /tmp; or below
+// `parent`, for what has to have a short name that every user can reach.
 class TestDirectory {
  public:
   TestDirectory();
+  explicit TestDirectory(const std::filesystem::path& parent);
   ~TestDirectory();
   TestDirectory(const TestDirectory&) = delete;
   TestDirectory& operator=(const TestDirectory&) = delete;

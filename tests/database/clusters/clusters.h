@@ -40,7 +40,7 @@ class Standby : public Server {
   void promote() const;
 
  private:
-  TestDirectory directory_;
+  TestDirectory directory_{"/tmp"};
   pg::OsUser user_;
 };
 
