@@ -180,3 +180,26 @@ BEGIN
 EXCEPTION WHEN OTHERS THEN
   RETURN '18446744073709551615';
 END $$;
+
+-- Whether a key is in the log already, or waits in staging: what tells new rows from old ones that
+-- carry the transaction ids of another cluster (src/capture/xid.cc).
+CREATE OR REPLACE FUNCTION pgtally.is_recorded(source integer, key bytea, staged bytea[])
+RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  RETURN key = ANY(staged) OR EXISTS (
+    SELECT FROM pgtally.processed_log AS p
+     WHERE p.source_id = source AND p.key = is_recorded.key);
+END $$;
+
+-- The keys of a source that wait in staging.
+CREATE OR REPLACE FUNCTION pgtally.staged_keys(source integer) RETURNS bytea[]
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT coalesce(array_agg(l.key), '{}')
+    FROM pgtally.append_only_log AS l, pgtally.current_round() AS r
+   WHERE l.source_id = source AND l.key IS NOT NULL AND l.xid >= pg_snapshot_xmin(r.since)
+$$;

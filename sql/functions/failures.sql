@@ -32,8 +32,7 @@ AS $$
 $$;
 
 -- After a batch that failed: reads each feed by itself and notes those that cannot be read. Returns
--- how many they are; if none is, the error was not a source's. Under the lock. Reading takes no
--- transaction id, whatever comes of it.
+-- how many they are; if none is, the error was not a source's. Under the lock.
 CREATE OR REPLACE FUNCTION pgtally.set_aside_failing(max_rows integer) RETURNS integer
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp

@@ -62,25 +62,3 @@ BEGIN
     PERFORM pgtally.clear_failure(target);
   END IF;
 END $$;
-
--- Whether a key that a sweep came across is in the log already, or waits in staging.
-CREATE OR REPLACE FUNCTION pgtally.is_recorded(source integer, key bytea, staged bytea[])
-RETURNS boolean
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-  RETURN key = ANY(staged) OR EXISTS (
-    SELECT FROM pgtally.processed_log AS p
-     WHERE p.source_id = source AND p.key = is_recorded.key);
-END $$;
-
--- The keys of a source that wait in staging.
-CREATE OR REPLACE FUNCTION pgtally.staged_keys(source integer) RETURNS bytea[]
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-  SELECT coalesce(array_agg(l.key), '{}')
-    FROM pgtally.append_only_log AS l, pgtally.current_round() AS r
-   WHERE l.source_id = source AND l.key IS NOT NULL AND l.xid >= pg_snapshot_xmin(r.since)
-$$;

@@ -21,7 +21,7 @@ constexpr std::chrono::seconds kSweepCheck{1};
 
 class RemoteReader : public Reader {
  public:
-  RemoteReader(RemoteSource source, const RemoteSweeps& sweeps)
+  RemoteReader(RemoteSource source, const SweepSchedule& sweeps)
       : source_(std::move(source)),
         sweeps_(sweeps),
         name_(fmt::format("{} {}/{} ({})", source_.mode, source_.name, source_.definition.number,
@@ -79,16 +79,21 @@ class RemoteReader : public Reader {
     if (now < next_check_) return false;
     next_check_ = now + kSweepCheck;
     TRY(const SweepState state, sweep_state(ledger, source_.id));
-    if (state.running) return true;
-    const std::chrono::seconds interval = source_.sweeps_only ? sweeps_.finding : sweeps_.thorough;
-    const auto seconds = static_cast<double>(interval.count());
+    // Where nothing but sweeps finds rows, a new reader looks at once.
     if (source_.sweeps_only && !has_swept_) return true;
-    if (source_.mode == "xid" && state.first) return true;
-    return seconds > 0 && !state.first && state.age_seconds >= seconds;
+    // Mode poll reads the rows that are there from the lowest key on, and needs no first sweep.
+    if (state.first && source_.mode == "poll" && !source_.sweeps_only && !state.running)
+      return false;
+    SweepTarget target;
+    target.first = state.running || state.first;
+    target.finds_new_rows = source_.sweeps_only;
+    target.age_seconds = state.age_seconds;
+    target.took_seconds = state.took_seconds;
+    return is_due(target, sweeps_);
   }
 
   RemoteSource source_;
-  RemoteSweeps sweeps_;
+  SweepSchedule sweeps_;
   std::string name_;
   std::array<std::int32_t, 1> sources_;
   std::optional<RemoteTable> table_;
@@ -100,7 +105,7 @@ class RemoteReader : public Reader {
 
 }  // namespace
 
-std::unique_ptr<Reader> make_remote_reader(RemoteSource source, const RemoteSweeps& sweeps) {
+std::unique_ptr<Reader> make_remote_reader(RemoteSource source, const SweepSchedule& sweeps) {
   return std::make_unique<RemoteReader>(std::move(source), sweeps);
 }
 

@@ -14,9 +14,10 @@ namespace pgtally {
 [[nodiscard]] Result<std::vector<SweepTarget>> remote_sweep_targets(const Ledger& ledger);
 
 struct SweepState {
-  bool running = false;    // one was begun and has not ended
-  bool first = false;      // none has ended yet
-  double age_seconds = 0;  // since the last one ended
+  bool running = false;     // one was begun and has not ended
+  bool first = false;       // none has ended yet
+  double age_seconds = 0;   // since the last one ended
+  double took_seconds = 0;  // the last one
 };
 [[nodiscard]] Result<SweepState> sweep_state(const Ledger& ledger, std::int32_t source_id);
 

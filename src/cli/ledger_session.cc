@@ -37,7 +37,7 @@ Result<RunnerOptions> runner_options(Context& context, const std::string& state)
   TRY(options.conninfo, context.database().conninfo());
   options.schema = context.globals().schema;
   TRY(options.state_directory, state_directory_of(context, state));
-  options.readers = make_readers;
+  options.readers = [](const Ledger& ledger) { return make_readers(ledger); };
   return options;
 }
 

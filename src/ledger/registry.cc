@@ -348,7 +348,14 @@ std::string remove_script(const Ledger& ledger, const SourceInfo& source) {
              "UPDATE {0}.source SET state = 'removed' WHERE source_id = {1};\n"
              "DELETE FROM {0}.hole WHERE source_id = {1};\n"
              "DELETE FROM {0}.barrier WHERE reader = {1};\n"
-             "DELETE FROM {0}.sweep WHERE source_id = {1} AND finished_at IS NULL;\n",
+             "DELETE FROM {0}.sweep WHERE source_id = {1} AND finished_at IS NULL;\n"
+             "-- Where it was stays known; how to get in there does not, once nobody needs it.\n"
+             "UPDATE {0}.endpoint AS e SET conninfo = format('(gone: endpoint %s)', endpoint_id)\n"
+             " WHERE endpoint_id = (SELECT endpoint_id FROM {0}.source WHERE source_id = {1})\n"
+             "   AND NOT EXISTS (SELECT FROM {0}.source AS s\n"
+             "        WHERE s.endpoint_id = e.endpoint_id AND s.state <> 'removed')\n"
+             "   AND NOT EXISTS (SELECT FROM {0}.stream AS t WHERE t.endpoint_id = "
+             "e.endpoint_id);\n",
              ledger.schema(), source.id) +
          drop_statements(ledger.schema(), source.id) +
          (source.mode == "trigger"

@@ -1,8 +1,19 @@
 #include "ledger/sweeper.h"
 
+#include <algorithm>
+
 #include "postgres/transaction.h"
 
 namespace pgtally {
+
+bool is_due(const SweepTarget& target, const SweepSchedule& schedule) {
+  if (target.first) return true;
+  const auto interval = target.finds_new_rows ? schedule.finding : schedule.late;
+  const auto seconds = static_cast<double>(interval.count());
+  if (interval.count() == 0) return false;
+  return target.age_seconds >=
+         (target.finds_new_rows ? seconds : std::max(seconds, 10 * target.took_seconds));
+}
 
 Result<std::vector<SweepTarget>> sweep_targets(const Ledger& ledger) {
   TRY(const auto rows, ledger.query(R"sql(
@@ -10,7 +21,7 @@ Result<std::vector<SweepTarget>> sweep_targets(const Ledger& ledger) {
              OR EXISTS (SELECT FROM pgtally.sweep AS w
                          WHERE w.source_id = s.source_id AND finished_at IS NULL),
            s.mode = 'poll' AND NOT s.has_feed,
-           coalesce(extract(epoch FROM clock_timestamp() - w.last), 'infinity')::float8,
+           extract(epoch FROM clock_timestamp() - coalesce(w.last, s.created_at))::float8,
            coalesce(extract(epoch FROM w.last - w.started_at), 0)::float8
       FROM pgtally.source AS s
       LEFT JOIN LATERAL (SELECT finished_at AS last, started_at FROM pgtally.sweep AS w

@@ -1,6 +1,7 @@
 // Sweeps from the outside: which sources need one, and running them window by window.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <vector>
 
@@ -17,9 +18,19 @@ struct SweepTarget {
   bool first = false;           // never gone through to the end, or begun and not ended
   bool finds_new_rows = false;  // nothing but sweeps finds this source's new rows
   bool remote = false;          // in another database: capture/remote_sweep.h sweeps it
-  double age_seconds = 0;       // since the last one ended
+  double age_seconds = 0;       // since the last one ended, or since the source was added
   double took_seconds = 0;      // the last one
 };
+
+// How often tables are swept without being asked. 0: on demand only.
+struct SweepSchedule {
+  std::chrono::seconds finding{60};  // where nothing else finds new rows
+  std::chrono::seconds late{
+      3600};  // elsewhere, for rows that came late; at most a tenth of the time
+};
+
+// Also one whose first sweep, or one that was begun, has not ended.
+[[nodiscard]] bool is_due(const SweepTarget& target, const SweepSchedule& schedule);
 
 // The active sources that can be swept.
 [[nodiscard]] Result<std::vector<SweepTarget>> sweep_targets(const Ledger& ledger);

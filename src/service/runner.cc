@@ -79,19 +79,6 @@ class Session {
          {"rows", std::to_string(report.rows)}});
   }
 
-  [[nodiscard]] bool is_due(const SweepTarget& target) const {
-    if (target.first) return true;
-    const ServiceSettings& settings = options_.settings;
-    const auto seconds = [](std::chrono::seconds time) {
-      return static_cast<double>(time.count());
-    };
-    const double interval = target.finds_new_rows ? seconds(settings.sweep_interval)
-                                                  : seconds(settings.late_sweep_interval);
-    if (interval == 0) return false;
-    return target.age_seconds >=
-           (target.finds_new_rows ? interval : std::max(interval, 10 * target.took_seconds));
-  }
-
   // A batch of staging; the next one at once if this one was full. It can always wait.
   void prune_some() {
     if (!options_.settings.prune || now() < next_pruning_) return;
@@ -113,7 +100,7 @@ class Session {
     TRY_VOID(readers_.refresh(ledger_));
     TRY(const auto targets, sweep_targets(ledger_));
     for (const SweepTarget& target : targets) {
-      if (!is_due(target)) continue;
+      if (!is_due(target, options_.settings.sweeps)) continue;
       const auto progress = sweep_window(ledger_, target.source_id);
       if (!progress.ok() && progress.error().code == ErrorCode::kRetry) return progress.error();
       if (!progress.ok()) {

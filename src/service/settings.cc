@@ -51,8 +51,8 @@ std::map<std::string, Setter> setters(ConfigFile& config) {
       {"state", text_into(config.state)},
       {"interval", duration_into(config.service.interval, false)},
       {"checkpoint_interval", duration_into(config.service.checkpoint_interval, false)},
-      {"sweep_interval", duration_into(config.service.sweep_interval, true)},
-      {"late_sweep_interval", duration_into(config.service.late_sweep_interval, true)},
+      {"sweep_interval", duration_into(config.service.sweeps.finding, true)},
+      {"late_sweep_interval", duration_into(config.service.sweeps.late, true)},
       {"batch_rows",
        [&config](const toml::node& node) -> Result<void> {
          const auto value = node.value<std::int64_t>();

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "ledger/sweeper.h"
 #include "pgtally/result.h"
 #include "service/log.h"
 #include "service/source_settings.h"
@@ -15,10 +16,7 @@ namespace pgtally {
 struct ServiceSettings {
   std::chrono::milliseconds interval{1000};           // how long an idle service sleeps at most
   std::chrono::milliseconds checkpoint_interval{50};  // checkpoints are no closer together
-  // Sweeps of tables whose new rows nothing else finds, and of the others, for late rows; a sweep
-  // for late rows never takes more than a tenth of the time. 0: only on demand.
-  std::chrono::seconds sweep_interval{60};
-  std::chrono::seconds late_sweep_interval{3600};
+  SweepSchedule sweeps;
   std::int32_t batch_rows = 40'000;
   bool prune = false;  // drop rows of staging that a checkpoint covers
   LogFormat log_format = LogFormat::kText;

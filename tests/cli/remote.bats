@@ -93,3 +93,13 @@ there() {
   [[ "$output" == *"own"*"trade"*"$SHOP"* ]]
   export PGTALLY_DATABASE="$LEDGER"
 }
+
+@test "a removed source leaves no password behind, but the place where it was" {
+  pgtally source add trade --table trade --key id --mode poll --database "$THERE password=geheim"
+  pgtally source add other --table trade --key id --mode poll --database "$THERE password=geheim"
+  pgtally source remove trade
+  [ "$(sql "SELECT count(*) FROM pgtally.endpoint WHERE conninfo LIKE '%geheim%'")" -eq 1 ]
+  pgtally source remove other
+  [ "$(sql "SELECT count(*) FROM pgtally.endpoint WHERE conninfo LIKE '%geheim%'")" -eq 0 ]
+  [ "$(sql "SELECT count(*) FROM pgtally.endpoint WHERE place <> ''")" -eq 1 ]
+}

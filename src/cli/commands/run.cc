@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "base/encoding.h"
+#include "capture/readers.h"
 #include "cli/commands/list.h"
 #include "cli/json.h"
 #include "cli/ledger_session.h"
@@ -57,6 +58,9 @@ class Run : public Command {
   Result<Exit> run(Context& context) override {
     TRY(RunnerOptions options, runner_options(context, state_));
     TRY_VOID(take_settings(context, options.settings));
+    options.readers = [sweeps = options.settings.sweeps](const Ledger& ledger) {
+      return make_readers(ledger, sweeps);
+    };
     if (!accept_head_.empty()) return accept(context, options);
     if (once_) return run_cycle(context, options);
     start_log(options.settings.log_format);
@@ -75,8 +79,8 @@ class Run : public Command {
     if (!checkpoint_interval_.empty()) {
       TRY(settings.checkpoint_interval, parse_duration(checkpoint_interval_));
     }
-    TRY_VOID(take_sweep_interval(sweep_interval_, settings.sweep_interval));
-    TRY_VOID(take_sweep_interval(late_sweep_interval_, settings.late_sweep_interval));
+    TRY_VOID(take_sweep_interval(sweep_interval_, settings.sweeps.finding));
+    TRY_VOID(take_sweep_interval(late_sweep_interval_, settings.sweeps.late));
     if (batch_rows_) {
       if (*batch_rows_ < 1 || *batch_rows_ > Sequencer::kMaxBatchRows) {
         return reject("--batch-rows is from 1 to 1000000");
