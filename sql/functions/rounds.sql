@@ -72,7 +72,7 @@ BEGIN
        ORDER BY l.id DESC LIMIT 1));
   END IF;
   RETURN QUERY
-  SELECT 0, w.source_id, w.definition, w.operation,
+  SELECT 0, w.source_id::integer, w.definition::integer, w.operation::smallint,
          pgtally.staged_key(w.operation, w.key, w.id),
          coalesce(w.source_position, w.id::text), pgtally.encodable(w.source_time),
          coalesce(w.content_hash, sha256(w.data)),

@@ -85,16 +85,29 @@ std::string note(const SourceText& p, const std::string& for_good) {
                      for_good);
 }
 
-// Fills key, content and claimed from the row `t`.
-std::string hash_row(const SourceText& p) {
+// A block, called `w` like the inner queries of feeds, that has key and hash of the row in variable
+// `row`, and then does `record`. Every expression is one that PL/pgSQL evaluates without a query.
+std::string with_row(const SourceText& p, const std::string& row, const std::string& missed,
+                     const std::string& record) {
   return fmt::format(R"sql(
-        SELECT {columns} INTO w;
-        key := {key};
-        content := {content};
-        claimed := w.tm;
+      <<w>>
+      DECLARE
+        t ALIAS FOR {row};
+        {variables}
+        key bytea; content bytea;
+      BEGIN
+        BEGIN
+{assignments}          key := {key};
+          content := {content};
+        EXCEPTION WHEN OTHERS THEN
+          {missed}
+        END;
+{record}      END;
 )sql",
-                     fmt::arg("columns", p.columns), fmt::arg("key", p.covered_key),
-                     fmt::arg("content", p.content));
+                     fmt::arg("row", row), fmt::arg("variables", p.variables),
+                     fmt::arg("assignments", p.assignments), fmt::arg("key", p.covered_key),
+                     fmt::arg("content", p.content), fmt::arg("missed", missed),
+                     fmt::arg("record", record));
 }
 
 std::string truncate_part(const SourceText& p) {
@@ -109,62 +122,65 @@ std::string truncate_part(const SourceText& p) {
                      fmt::arg("definition", p.definition));
 }
 
-// The rows of one statement, all at once. If one of them cannot be hashed they are taken one by one,
-// so that only this one is missed.
+std::string insert_values(const SourceText& p, const std::string& operation,
+                          const std::string& time) {
+  return fmt::format("        {}\n        VALUES ({}, {}, {}, w.key, {}, w.content);\n",
+                     insert_into_staging(p), p.id, p.definition, operation, time);
+}
+
+// The rows of one statement. The first by itself, since there is mostly no other. Then the rest, and
+// what became of a first one that could not be hashed, all at once. If that does not go either, one by
+// one, so that only those that cannot be hashed are missed.
 std::string statement_part(const SourceText& p, bool has_time) {
   return fmt::format(
       R"sql(
   IF TG_LEVEL = 'STATEMENT' THEN
     DECLARE
+      r        record;
+      taken    integer := 0;
+      more     boolean := false;
       keys     bytea[];
       contents bytea[];
       times    timestamptz[];
-      singly   boolean := false;
     BEGIN
+      FOR r IN SELECT * FROM added LOOP
+        IF taken = 1 THEN
+          more := true;
+          EXIT;
+        END IF;{first}        taken := 1;
+      END LOOP;
+      IF taken = 1 AND NOT more THEN
+        RETURN NULL;
+      END IF;
       BEGIN
         SELECT array_agg({key}),
                array_agg({content}),
                {times}
           INTO keys, contents, times
           FROM (SELECT {columns}
-                  FROM added AS t LIMIT {limit} + 1) AS w;
+                  FROM added AS t OFFSET taken LIMIT {limit} + 1) AS w;
         IF cardinality(keys) > {limit} THEN
           {insert}
           SELECT {id}, {definition}, 1, {key}, w.tm,
                  {content}
             FROM (SELECT {columns}
-                    FROM added AS t OFFSET 0) AS w;
+                    FROM added AS t OFFSET taken) AS w;
           RETURN NULL;
         END IF;
+        more := false;
       EXCEPTION WHEN OTHERS THEN
         IF SQLSTATE LIKE '42%' THEN  -- a column is gone: it is for all rows
           {note}
           RETURN NULL;
         END IF;
-        singly := true;
+        more := true;
       END;
-      IF NOT singly THEN
+      IF NOT more THEN
         {insert}
         SELECT {id}, {definition}, 1, u.k, {time}, u.c FROM {unnest};
         RETURN NULL;
       END IF;
-    END;
-    DECLARE
-      t       record;
-      w       record;
-      key     bytea;
-      content bytea;
-      claimed timestamptz;
-    BEGIN
-      FOR t IN SELECT * FROM added LOOP
-        BEGIN{hash}
-        EXCEPTION WHEN OTHERS THEN
-          {note}
-          CONTINUE;
-        END;
-        {insert}
-        VALUES ({id}, {definition}, 1, key, claimed, content);
-      END LOOP;
+      FOR r IN SELECT * FROM added OFFSET taken LOOP{each}      END LOOP;
     END;
     RETURN NULL;
   END IF;
@@ -176,78 +192,43 @@ std::string statement_part(const SourceText& p, bool has_time) {
       fmt::arg("time", has_time ? "u.m" : "NULL"),
       fmt::arg("unnest", has_time ? "unnest(keys, contents, times) AS u(k, c, m)"
                                   : "unnest(keys, contents) AS u(k, c)"),
-      fmt::arg("note", note(p, "false")), fmt::arg("hash", hash_row(p)));
+      fmt::arg("note", note(p, "false")),
+      fmt::arg("first", with_row(p, "r", "EXIT;", insert_values(p, "1", "w.tm"))),
+      fmt::arg("each", with_row(p, "r", note(p, "false") + "\n          CONTINUE;",
+                                insert_values(p, "1", "w.tm"))));
 }
 
 // One inserted row.
 std::string insert_part(const SourceText& p) {
-  return fmt::format(R"sql(
-  DECLARE
-    t       record;
-    w       record;
-    key     bytea;
-    content bytea;
-    claimed timestamptz;
-  BEGIN
-      BEGIN
-        t := NEW;{hash}
-      EXCEPTION WHEN OTHERS THEN
-        {note}
-        RETURN NULL;
-      END;
-    {insert}
-    VALUES ({id}, {definition}, 1, key, claimed, content);
-  END;
-)sql",
-                     fmt::arg("hash", hash_row(p)), fmt::arg("note", note(p, "false")),
-                     fmt::arg("insert", insert_into_staging(p)), fmt::arg("id", p.id),
-                     fmt::arg("definition", p.definition));
+  return with_row(p, "NEW", note(p, "false") + "\n          RETURN NULL;",
+                  insert_values(p, "1", "w.tm"));
 }
 
 // One inserted, updated or deleted row. A row whose key changes is deleted and inserted.
 std::string change_part(const SourceText& p, const std::string& key_changes) {
-  return fmt::format(R"sql(
+  const std::string missed = note(p, "TG_OP <> 'INSERT'") + "\n          RETURN NULL;";
+  return fmt::format(
+      R"sql(
   DECLARE
-    t           record;
-    w           record;
-    key         bytea;
-    content     bytea;
-    claimed     timestamptz;
-    old_key     bytea;
-    old_content bytea;
-    goes        boolean := TG_OP = 'DELETE';
+    goes boolean := TG_OP = 'DELETE';
   BEGIN
+    IF TG_OP = 'UPDATE' THEN
       BEGIN
-        IF TG_OP = 'UPDATE' THEN
-          goes := {key_changes};
-        END IF;
-        IF goes THEN
-        t := OLD;{hash}
-        old_key := key;
-        old_content := content;
-        END IF;
-        IF TG_OP <> 'DELETE' THEN
-        t := NEW;{hash}
-        END IF;
+        goes := {key_changes};
       EXCEPTION WHEN OTHERS THEN
-        {note}
-        RETURN NULL;
+          {missed}
       END;
-    IF goes THEN
-      {insert}
-      VALUES ({id}, {definition}, 3, old_key, NULL, old_content);
     END IF;
-    IF TG_OP <> 'DELETE' THEN
-      {insert}
-      VALUES ({id}, {definition}, CASE WHEN TG_OP = 'UPDATE' AND NOT goes THEN 2 ELSE 1 END, key,
-              claimed, content);
-    END IF;
+    IF goes THEN{old}    END IF;
+    IF TG_OP <> 'DELETE' THEN{new}    END IF;
   END;
 )sql",
-                     fmt::arg("key_changes", key_changes), fmt::arg("hash", hash_row(p)),
-                     fmt::arg("note", note(p, "TG_OP <> 'INSERT'")),
-                     fmt::arg("insert", insert_into_staging(p)), fmt::arg("id", p.id),
-                     fmt::arg("definition", p.definition));
+      fmt::arg("key_changes", key_changes), fmt::arg("missed", missed),
+      fmt::arg("old", with_row(p, "OLD", missed, insert_values(p, "3", "NULL"))),
+      fmt::arg("new", with_row(p, "NEW", missed,
+                               insert_values(
+                                   p, "CASE WHEN TG_OP = 'UPDATE' AND NOT goes THEN 2 ELSE 1 END",
+                                   "w.tm"))));
 }
 
 }  // namespace

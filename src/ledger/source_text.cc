@@ -130,6 +130,17 @@ Result<SourceText> source_text(const std::string& schema, std::int32_t source_id
   TRY(p.source, pg::quote_literal(definition.source));
   std::vector<std::string> columns;
   std::vector<std::string> order;
+  std::vector<std::string> texts;
+  // A column of the inner query, and the same as a variable.
+  const auto add_variable = [&](const std::string& name, const char* type,
+                                const std::string& value) {
+    p.variables += fmt::format("{} {}; ", name, type);
+    p.assignments += fmt::format("          {} := {};\n", name, value);
+  };
+  const auto add = [&](const std::string& name, const char* type, const std::string& value) {
+    columns.push_back(fmt::format("{} AS {}", value, name));
+    add_variable(name, type, value);
+  };
   for (std::size_t i = 0; i < definition.key.size(); ++i) {
     const TableColumn* column = shape.column(definition.key[i]);
     if (column == nullptr) {
@@ -137,8 +148,8 @@ Result<SourceText> source_text(const std::string& schema, std::int32_t source_id
                     definition.relation);
     }
     TRY(const auto name, pg::quote_identifier(column->name));
-    const std::string text = output_text("t." + name, column->type);
-    columns.push_back(fmt::format("t.{0} AS k{1}, {2} AS t{1}", name, i + 1, text));
+    texts.push_back(output_text("t." + name, column->type));
+    columns.push_back(fmt::format("t.{0} AS k{1}, {2} AS t{1}", name, i + 1, texts.back()));
     order.push_back("t." + name);
     p.cast_types.push_back(column->cast_type);
   }
@@ -152,16 +163,20 @@ Result<SourceText> source_text(const std::string& schema, std::int32_t source_id
     const auto covered =
         std::find_if(definition.columns.begin(), definition.columns.end(),
                      [&](const ColumnDefinition& c) { return c.name == definition.key[i]; });
-    covered_bytes.push_back(covered == definition.columns.end()
-                                ? bytes.back()
-                                : fmt::format("w.v{}", covered - definition.columns.begin() + 1));
+    const bool is_covered = covered != definition.columns.end();
+    covered_bytes.push_back(
+        is_covered ? fmt::format("w.v{}", covered - definition.columns.begin() + 1) : bytes.back());
+    // A refused hash column is reported with the key.
+    if (!is_covered || definition.content == ContentKind::kColumn) {
+      add_variable(fmt::format("t{}", i + 1), "text", texts[i]);
+    }
   }
   p.key = key_expression(schema, definition, shape, bytes);
   p.covered_key = key_expression(schema, definition, shape, covered_bytes);
 
   if (definition.content == ContentKind::kColumn) {
     TRY(const auto name, pg::quote_identifier(*definition.hash_column));
-    columns.push_back(fmt::format("t.{} AS hx", name));
+    add("hx", "bytea", "t." + name);
     p.content = fmt::format(
         "CASE WHEN octet_length(w.hx) = 32 AND w.hx <> decode(repeat('00', 32), 'hex') THEN w.hx"
         " ELSE {}.no_hash({}, ARRAY[{}]) END",
@@ -170,9 +185,9 @@ Result<SourceText> source_text(const std::string& schema, std::int32_t source_id
     for (std::size_t i = 0; i < definition.columns.size(); ++i) {
       const ColumnDefinition& column = definition.columns[i];
       TRY(const auto name, pg::quote_identifier(column.name));
-      columns.push_back(fmt::format(
-          "CASE WHEN t.{0} IS DISTINCT FROM NULL THEN convert_to({1}, 'UTF8') END AS v{2}", name,
-          output_text("t." + name, column.type), i + 1));
+      add(fmt::format("v{}", i + 1), "bytea",
+          fmt::format("CASE WHEN t.{0} IS DISTINCT FROM NULL THEN convert_to({1}, 'UTF8') END", name,
+                      output_text("t." + name, column.type)));
     }
     p.content = row_expression(definition);
   }
@@ -191,7 +206,7 @@ Result<SourceText> source_text(const std::string& schema, std::int32_t source_id
   } else {
     p.time = "NULL::timestamptz";
   }
-  columns.push_back(p.time + " AS tm");
+  add("tm", "timestamptz", p.time);
   if (definition.mode == "xid") columns.emplace_back("t.xid AS x");
   p.columns = fmt::format("{}", fmt::join(columns, ",\n             "));
   return p;

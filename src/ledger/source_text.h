@@ -27,6 +27,8 @@ struct SourceText {
   std::string source;                   // its name, as a literal
   std::string table;                    // with its alias: public.payment AS t
   std::string columns;                  // the select list of the inner queries
+  std::string variables;                // the same for triggers: declarations of v1, …, tm, and
+  std::string assignments;              // what fills them from t, which costs less than a query
   std::string key;                      // bytea, from w; of the covered columns' bytes, where the
   std::string covered_key;              // key is among them, it is cheaper to make
   std::string content;                  // bytea, from w

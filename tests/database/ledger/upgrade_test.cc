@@ -1,4 +1,4 @@
-// Upgrades of a ledger that the program of schema version 1 made: tests/vectors/schema.
+// Upgrades of ledgers that the programs of earlier schema versions made: tests/vectors/schema.
 #include "ledger/upgrade.h"
 
 #include <gmock/gmock.h>
@@ -26,7 +26,7 @@ std::string replaced(std::string text, const std::string& from, const std::strin
 
 class OldLedger {
  public:
-  OldLedger() { make(database_.conninfo()); }
+  explicit OldLedger(int version = 1) : version_(version) { make(database_.conninfo()); }
   // Everything made by this user, who is no superuser.
   explicit OldLedger(const std::string& owner) {
     const std::string name = database_.name() + "_" + owner;
@@ -85,7 +85,7 @@ class OldLedger {
 
   // The text of a script in tests/vectors/schema, for this database.
   [[nodiscard]] std::string vector() const {
-    std::ifstream in(std::string(PGTALLY_VECTORS) + "/schema/1.sql");
+    std::ifstream in(std::string(PGTALLY_VECTORS) + "/schema/" + std::to_string(version_) + ".sql");
     const std::string text{std::istreambuf_iterator<char>(in), {}};
     return replaced(text, "vector_database", database_.name());
   }
@@ -93,6 +93,7 @@ class OldLedger {
  private:
   void make(const std::string& conninfo) const { must(connect(conninfo).execute(vector())); }
 
+  int version_ = 1;
   test::TestDatabase database_;
 };
 
@@ -100,7 +101,8 @@ class OldLedger {
 std::string catalog_of(const test::TestDatabase& database) {
   const std::string text = database.psql(R"sql(
     SELECT line FROM (
-      SELECT format('function %s %s %s', pg_get_functiondef(oid), proowner::regrole, proacl) AS line
+      SELECT format('function %s %s %s', regexp_replace(pg_get_functiondef(oid),
+                    'TG_RELID <> \d+', 'TG_RELID <> …'), proowner::regrole, proacl) AS line
         FROM pg_proc WHERE pronamespace = 'pgtally'::regnamespace
       UNION ALL SELECT format('relation %s %s %s %s', relname, relowner::regrole, relacl, reloptions)
         FROM pg_class WHERE relnamespace = 'pgtally'::regnamespace AND relkind <> 't'
@@ -127,12 +129,21 @@ std::string catalog_of(const test::TestDatabase& database) {
   return replaced(text, database.name(), "DATABASE");
 }
 
-TEST(Upgrade, makes_of_an_old_ledger_what_a_new_one_would_be) {
-  const OldLedger old;
+class UpgradeFrom : public testing::TestWithParam<int> {};
+INSTANTIATE_TEST_SUITE_P(version, UpgradeFrom, testing::Values(1, 2));
+
+TEST_P(UpgradeFrom, makes_of_an_old_ledger_what_a_new_one_would_be) {
+  const OldLedger old(GetParam());
   const UpgradePlan plan = must(old.upgrade());
-  EXPECT_EQ(plan.from, 1);
-  EXPECT_THAT(plan.migrations, testing::ElementsAre("0002_capture.sql"));
-  EXPECT_THAT(plan.sources, testing::ElementsAre("order", "payment", "currency"));
+  EXPECT_EQ(plan.from, GetParam());
+  std::vector<std::string> migrations{"0002_capture.sql", "0003_staging_checks.sql"};
+  std::vector<std::string> sources{"order", "payment", "currency"};
+  if (GetParam() == 2) {
+    migrations.erase(migrations.begin());
+    sources.emplace_back("account");
+  }
+  EXPECT_EQ(plan.migrations, migrations);
+  EXPECT_EQ(plan.sources, sources);
   EXPECT_TRUE(plan.left_as_is.empty());
 
   const test::TestSchema fresh;
@@ -148,6 +159,12 @@ TEST(Upgrade, makes_of_an_old_ledger_what_a_new_one_would_be) {
     r.blind = false;
   });
   fresh.add_source("event", "", {}, [](SourceRequest& r) { r.append = r.keep_data = true; });
+  if (GetParam() == 2) {
+    fresh.add_source("account", "public.account", {"id"}, [](SourceRequest& r) {
+      r.mode = "trigger";
+      r.track_changes = true;
+    });
+  }
 
   const auto upgraded = test::lines(catalog_of(old.database()));
   const auto expected = test::lines(catalog_of(fresh.database()));
@@ -330,14 +347,23 @@ TEST(Upgrade, gives_way_to_a_transaction_that_has_appended_something) {
   EXPECT_EQ(old.entries(), "append_only_log 1 1, event 2 2");
 }
 
-TEST(Upgrade, is_held_up_by_nobody_who_only_writes_to_staging) {
+TEST(Upgrade, waits_for_who_has_written_to_staging_and_holds_up_nobody_for_long) {
   const OldLedger old;
   auto writer = connect(old.database().conninfo());
   must(writer.execute("BEGIN; INSERT INTO pgtally.append_only_log (data) VALUES ('a')"));
-  must(old.upgrade());
+  Result<UpgradePlan> upgraded = retry("not yet");
+  std::thread upgrade([&] { upgraded = old.upgrade(); });
+  auto other = connect(old.database().conninfo());
+  must(other.execute("SET statement_timeout = '2s'"));
+  for (int i = 0; i < 20; ++i) {
+    must(other.execute("INSERT INTO pgtally.append_only_log (data) VALUES ('b')"));
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
   must(writer.execute("COMMIT"));
+  upgrade.join();
+  must(std::move(upgraded));
   old.sweep_and_drain("pgtally.process_next_batch");
-  EXPECT_EQ(old.entries(), "append_only_log 1 1");
+  EXPECT_EQ(old.entries(), "append_only_log 21 21");
 }
 
 }  // namespace
