@@ -60,6 +60,8 @@ BEGIN
       HINT = 'It was restored, or a standby was promoted. The service and process_next_batch() find '
              'out what is in the log already, and go on from there.';
   END IF;
+  -- Before the head is read: it may put a notice into the log.
+  PERFORM pgtally.retry_failing();
   SELECT * INTO STRICT head FROM pgtally.log_head ORDER BY head_id DESC LIMIT 1;
   IF head.sequenced_at > clock_timestamp() + interval '60 s' THEN
     RAISE EXCEPTION 'the last entry was recorded at %, which is still to come (now: %)',
@@ -70,7 +72,6 @@ BEGIN
   b.next_id := head.next_id;
   b.sequenced_at := greatest(head.sequenced_at, clock_timestamp());
   b.next_ordinals := head.next_ordinals;
-  PERFORM pgtally.retry_failing();
   b.upto := pg_current_snapshot();
   b.upto_self := pg_current_xact_id_if_assigned();
   b.settled := pgtally.settled_barriers();
@@ -316,3 +317,15 @@ BEGIN
           sha256(document), document, b.sequenced_at);
   RETURN b.next_id;
 END $$;
+
+-- A notice about one source. `detail` needs no escaping in JSON.
+CREATE OR REPLACE FUNCTION pgtally.notice_about(source integer, event text, detail text)
+RETURNS bigint
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT pgtally.notice(convert_to(format(
+           '{"at":"%s","detail":"%s","event":"%s","sources":["%s"],"v":"1"}',
+           to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+           detail, event, (SELECT s.name FROM pgtally.source AS s WHERE s.source_id = source)), 'UTF8'))
+$$;

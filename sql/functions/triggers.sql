@@ -42,6 +42,12 @@ BEGIN
      GROUP BY source_id, s.state, s.existing ORDER BY source_id
   LOOP
     CONTINUE WHEN m.state = 'removed';
+    IF m.for_good AND NOT EXISTS (SELECT FROM pgtally.failure AS f WHERE f.source_id = m.source_id)
+    THEN
+      PERFORM pgtally.notice_about(m.source_id, 'missed',
+        'Updates or deletes could not be recorded by the triggers of the table. They are not in the '
+        'log; rows that were inserted follow.');
+    END IF;
     PERFORM pgtally.note_failure(m.source_id, m.sqlstate,
       format('its trigger could not record rows of %s transactions: %s', m.transactions, m.message),
       CASE WHEN m.for_good

@@ -338,6 +338,15 @@ std::string pause_script(const Ledger& ledger, const SourceInfo& source, bool pa
         "SELECT {0}.switch_triggers({1}, {3});\n",
         ledger.schema(), source.id, paused ? "DISABLE" : "ENABLE ALWAYS", !paused);
   }
+  // What is changed meanwhile cannot be read from the table later, and the log says so.
+  if (source.mode == "trigger" || source.mode == "logical") {
+    script += fmt::format(
+        "SELECT {}.notice_about({}, '{}', '{}');\n", ledger.schema(), source.id,
+        paused ? "paused" : "resumed",
+        paused ? "Changes of its rows are not recorded from here on."
+               : "Changes of its rows are recorded again. Those that were made while it was paused "
+                 "are not in the log one by one.");
+  }
   return script + fmt::format("UPDATE {0}.source SET state = '{1}' WHERE source_id = {2};\n",
                               ledger.schema(), paused ? "paused" : "active", source.id);
 }

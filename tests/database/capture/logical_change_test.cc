@@ -259,6 +259,9 @@ TEST(LogicalPause, compares_the_table_when_it_is_resumed) {
   ledger.psql("INSERT INTO p VALUES (4, 4)");
   ledger.read_all();
   EXPECT_EQ(ledger.entries("p").back(), "insert 4");
+  EXPECT_EQ(ledger.psql("SELECT string_agg(convert_from(data, 'UTF8')::json ->> 'event', ' ' ORDER "
+                        "BY id) FROM pgtally.processed_log WHERE operation = 6"),
+            "paused resumed");
 }
 
 TEST(LogicalSweep, finds_nothing_where_the_stream_has_brought_everything) {

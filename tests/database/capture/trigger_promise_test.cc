@@ -53,6 +53,7 @@ TEST(TriggerPromise, open_sessions_get_over_a_column_of_another_type) {
   ledger.sweep("a");
   EXPECT_EQ(ledger.entries(), (Lines{"i 1", "u 1", "i 2", "i 3", "u 2", "d 1"}));
   EXPECT_EQ(ledger.info().state, "active");
+  EXPECT_EQ(ledger.notices(), Lines{"missed"});
 }
 
 TEST(TriggerPromise, one_row_without_a_hash_keeps_no_other_from_being_recorded) {
@@ -169,6 +170,7 @@ TEST(TriggerSweep, takes_a_deleted_key_that_is_there_again_for_not_recorded) {
   ledger.psql("INSERT INTO a VALUES (4)");
   ledger.sweep("a");
   EXPECT_EQ(ledger.entries(), (Lines{"i 1", "i 2", "d 1", "i 1", "i 3", "i 4"}));
+  EXPECT_EQ(ledger.notices(), (Lines{"paused", "resumed"}));
   ledger.psql("TRUNCATE a");
   ledger.drain();
   ledger.psql(

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "pgtally/document.h"
 #include "support/test_ledger.h"
 
 namespace pgtally::test {
@@ -36,6 +37,19 @@ class TriggerLedger : public TestSchema {
              "convert_from(substr(key, 3), 'UTF8') END FROM pgtally.processed_log JOIN "
              "pgtally.source USING (source_id) WHERE operation <= 4 AND name = '" +
              source + "' ORDER BY id"));
+  }
+  // Events of the notices in the log, each of which has to be a document.
+  [[nodiscard]] std::vector<std::string> notices() const {
+    std::vector<std::string> events;
+    for (const std::string& text :
+         lines(psql("SELECT convert_from(data, 'UTF8') FROM pgtally.processed_log "
+                    "WHERE operation = 6 ORDER BY id"))) {
+      const Document document = must(Document::parse(text));
+      for (const auto& [name, value] : *document.as_object()) {
+        if (name == "event") events.push_back(*value.as_string());
+      }
+    }
+    return events;
   }
   // Rows that a statement staged, without taking them.
   [[nodiscard]] std::string staged() const {
