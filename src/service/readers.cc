@@ -18,7 +18,7 @@ using std::chrono::milliseconds;
 // How long a reader waits for something to come, and so how long stopping it may take.
 constexpr milliseconds kWait{200};
 // Rows that trickle in are let gather for so long: a transaction for each would slow the writers down.
-constexpr milliseconds kGather{20};
+constexpr milliseconds kGather{50};
 
 Result<void> note(const Ledger& ledger, const Reader& reader, const Error& error) {
   for (const std::int32_t source : reader.sources()) {
