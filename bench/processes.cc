@@ -47,27 +47,41 @@ std::string output_of(const std::vector<std::string>& command) {
   fail(operator_error(fmt::format("{}: status {}", fmt::join(command, " "), status), output));
 }
 
+Process::Process(const std::vector<std::string>& command, int out) : name_(command.front()) {
+  const int nowhere = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
+  pid_ = start(command, out >= 0 ? out : nowhere);
+  ::close(nowhere);
+}
+
+Process::~Process() {
+  if (pid_ <= 0) return;
+  ::kill(pid_, SIGTERM);
+  ::waitpid(pid_, nullptr, 0);
+}
+
+void Process::check_running() {
+  int status = 0;
+  if (::waitpid(pid_, &status, WNOHANG) == 0) return;
+  pid_ = 0;
+  fail(operator_error(fmt::format("{} ended by itself, status {}", name_, status)));
+}
+
 Service::Service(const std::string& conninfo, const std::string& state_directory, Log log) {
   const std::vector<std::string> command{PGTALLY_PROGRAM, "run",     "--database",
                                          conninfo,        "--state", state_directory};
   if (log == Log::kDiscard) {
-    const int nowhere = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
-    pid_ = start(command, nowhere);
-    ::close(nowhere);
+    process_.emplace(command);
     return;
   }
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) fail(operator_error("pipe() failed"));
-  pid_ = start(command, ends[1]);
+  process_.emplace(command, ends[1]);
   ::close(ends[1]);
   log_ = ::fdopen(ends[0], "r");
 }
 
 Service::~Service() {
-  if (pid_ > 0) {
-    ::kill(pid_, SIGTERM);
-    ::waitpid(pid_, nullptr, 0);
-  }
+  process_.reset();
   if (log_ != nullptr) std::fclose(log_);
 }
 
@@ -77,13 +91,6 @@ void Service::wait_for(const char* word) {
     if (std::strstr(line, word) != nullptr) return;
   }
   fail(operator_error("the service ended before it said \"" + std::string(word) + "\""));
-}
-
-void Service::check_running() {
-  int status = 0;
-  if (::waitpid(pid_, &status, WNOHANG) == 0) return;
-  pid_ = 0;
-  fail(operator_error(fmt::format("the service ended by itself, status {}", status)));
 }
 
 }  // namespace pgtally::bench

@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <cstdio>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,23 +13,40 @@ namespace pgtally::bench {
 // Runs it to its end and returns what it printed; fails, with that, unless it exits with 0.
 std::string output_of(const std::vector<std::string>& command);
 
-// `pgtally run`.
-class Service {
+// A program in the background, until SIGTERM at the end.
+class Process {
  public:
-  enum class Log { kRead, kDiscard };  // who does not read it must not keep it: the pipe would fill
-  Service(const std::string& conninfo, const std::string& state_directory, Log log);
-  ~Service();  // SIGTERM, and waits
-  Service(const Service&) = delete;
-  Service& operator=(const Service&) = delete;
+  // All its output goes to `out`, or nowhere.
+  explicit Process(const std::vector<std::string>& command, int out = -1);
+  ~Process();
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
 
-  // Until its log has the word in a line.
-  void wait_for(const char* word);
   // Fails if it has ended.
   void check_running();
   [[nodiscard]] pid_t pid() const { return pid_; }
 
  private:
+  std::string name_;
   pid_t pid_ = 0;
+};
+
+// `pgtally run`.
+class Service {
+ public:
+  enum class Log { kRead, kDiscard };  // who does not read it must not keep it: the pipe would fill
+  Service(const std::string& conninfo, const std::string& state_directory, Log log);
+  ~Service();
+  Service(const Service&) = delete;
+  Service& operator=(const Service&) = delete;
+
+  // Until its log has the word in a line.
+  void wait_for(const char* word);
+  void check_running() { process_->check_running(); }
+  [[nodiscard]] pid_t pid() const { return process_->pid(); }
+
+ private:
+  std::optional<Process> process_;
   std::FILE* log_ = nullptr;
 };
 

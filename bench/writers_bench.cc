@@ -25,9 +25,16 @@ constexpr RequiredOf kModesHere[] = {
 
 bool measure_clients(WritersStage& stage, const Arguments& arguments, const RequiredOf& mode,
                      Workload workload, int clients) {
-  Comparison comparison(fmt::format("{}, {} {}, mode {}, against the same alone", name_of(workload),
-                                    clients, clients == 1 ? "client" : "clients", mode.mode),
-                        "tps", mode.ratio);
+  const std::string what =
+      fmt::format("{}, {} {}", name_of(workload), clients, clients == 1 ? "client" : "clients");
+  Comparison comparison(fmt::format("{}, mode {}, against the same alone", what, mode.mode), "tps",
+                        mode.ratio);
+  // What of it the server takes: nothing that is built on it can cost less.
+  Comparison floor(
+      fmt::format("{}, {}, against the same alone", what,
+                  mode.mode == std::string("trigger") ? "a trigger that only queues the key"
+                                                      : "pg_recvlogical to /dev/null"),
+      "tps", 0);
   for (int pair = 0; pair < arguments.pairs_or(kPairs); ++pair) {
     double recorded = 0;
     double alone = 0;
@@ -38,7 +45,9 @@ bool measure_clients(WritersStage& stage, const Arguments& arguments, const Requ
     comparison.add(recorded, alone);
     fmt::print("    the service was at the end of its backlog after another {:.1f} s\n",
                stage.backlog_seconds());
+    if (stage.has_floor()) floor.add(stage.floor(clients, arguments.seconds), alone);
   }
+  if (stage.has_floor()) floor.report();
   return comparison.report();
 }
 

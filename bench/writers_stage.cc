@@ -35,6 +35,23 @@ constexpr const char* kXid = R"sql(
   CREATE INDEX ON {0} (xid, id);
 )sql";
 
+constexpr const char* kQueue = R"sql(
+  CREATE TABLE public.queue (
+    id  bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
+    key bigint NOT NULL);
+  CREATE INDEX ON public.queue (xid, id);
+  CREATE FUNCTION public.queue_row() RETURNS trigger LANGUAGE plpgsql AS $$
+  BEGIN
+    INSERT INTO public.queue (key) VALUES (NEW.id);
+    RETURN NULL;
+  END $$;
+  CREATE TRIGGER queue_row AFTER INSERT ON public.event
+    FOR EACH ROW EXECUTE FUNCTION public.queue_row();
+)sql";
+
+constexpr const char* kSlot = "pgtally_bench_floor";
+
 std::string program(const char* name) {
   return (must(pg::find_server_programs(std::nullopt)) / name).string();
 }
@@ -58,6 +75,22 @@ WritersStage::WritersStage(Server& server, const std::string& mode, Workload wor
   output_of({PGTALLY_PROGRAM, "--database", recorded_, "init", "--origin", "bench.example/log",
              "--roles", "none", "--state", state_});
   add_sources();
+  if (workload == Workload::kInserts && (mode == "trigger" || mode == "logical")) {
+    floor_ = server.fresh_database("pgtally_bench_floor");
+    prepare_floor();
+  }
+}
+
+void WritersStage::prepare_floor() {
+  prepare(floor_, false);
+  auto connection = connect(floor_);
+  if (mode_ == "trigger") {
+    must(connection.execute(kQueue));
+    return;
+  }
+  must(connection.execute("CREATE PUBLICATION floor FOR TABLE public.event"));
+  must(connection.execute(
+      fmt::format("SELECT pg_create_logical_replication_slot('{}', 'pgoutput')", kSlot)));
 }
 
 void WritersStage::prepare(const std::string& conninfo, bool recorded) {
@@ -154,6 +187,17 @@ double WritersStage::recorded(int clients, int seconds) {
   start_service();
   const double tps = pgbench(recorded_, clients, seconds);
   end_service();
+  return tps;
+}
+
+double WritersStage::floor(int clients, int seconds) {
+  if (mode_ == "trigger") return pgbench(floor_, clients, seconds);
+  Process receiver({program("pg_recvlogical"), "--dbname", floor_, "--slot", kSlot, "--start",
+                    "--file", "/dev/null", "--option", "proto_version=2", "--option",
+                    "publication_names=floor"});
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  const double tps = pgbench(floor_, clients, seconds);
+  receiver.check_running();
   return tps;
 }
 

@@ -32,12 +32,19 @@ class WritersStage {
   // How long the service then took to come to the end of its backlog.
   [[nodiscard]] double backlog_seconds() const { return backlog_seconds_; }
 
+  // What the server itself takes for it, without hashes, log or service: in mode trigger, a trigger
+  // for each row that puts its key into a queue with the indexes of staging; in mode logical,
+  // pg_recvlogical to /dev/null. Nothing in other modes, and with other workloads than inserts.
+  [[nodiscard]] bool has_floor() const { return !floor_.empty(); }
+  double floor(int clients, int seconds);
+
   // Seconds of a COPY of so many rows into the table of the inserts.
   double copy_alone(std::int64_t rows) { return copy(alone_, rows); }
   double copy_recorded(std::int64_t rows);
 
  private:
   void prepare(const std::string& conninfo, bool recorded);
+  void prepare_floor();
   void add_sources();
   void start_service();
   void end_service();
@@ -49,6 +56,7 @@ class WritersStage {
   Workload workload_;
   std::string alone_;
   std::string recorded_;
+  std::string floor_;
   std::string state_;
   std::filesystem::path script_;
   std::optional<Service> service_;
