@@ -5,6 +5,7 @@
 
 #include "base/encoding.h"
 #include "format/key_text.h"
+#include "format/sign_checkpoint.h"
 
 namespace pgtally {
 namespace {
@@ -66,6 +67,15 @@ std::string SigningKey::text() const {
 Result<NoteSignature> SigningKey::sign(std::string_view text) const {
   TRY(const Ed25519Signature signature, ed25519_sign(seed_, as_bytes(text)));
   return NoteSignature{name(), verifier_.key_id(), Bytes(signature.begin(), signature.end())};
+}
+
+Result<VerifierKey> SigningKey::witness_verifier() const {
+  return VerifierKey::create(name(), kCosignatureEd25519, verifier_.public_key());
+}
+
+Result<NoteSignature> SigningKey::cosign(std::string_view checkpoint_text,
+                                         std::uint64_t timestamp) const {
+  return pgtally::cosign(name(), seed_, checkpoint_text, timestamp);
 }
 
 }  // namespace pgtally

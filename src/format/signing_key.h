@@ -31,6 +31,12 @@ class SigningKey {
   // The line that this key puts under `text`, which ends in a newline.
   [[nodiscard]] Result<NoteSignature> sign(std::string_view text) const;
 
+  // The same key as a witness's, whose verifier key has type 0x04 and whose lines name a time in
+  // seconds since 1970. Spec: C2SP tlog-cosignature.
+  [[nodiscard]] Result<VerifierKey> witness_verifier() const;
+  [[nodiscard]] Result<NoteSignature> cosign(std::string_view checkpoint_text,
+                                             std::uint64_t timestamp) const;
+
  private:
   SigningKey(VerifierKey verifier, const Ed25519Seed& seed);
 

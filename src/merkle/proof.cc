@@ -6,18 +6,12 @@
 #include <string>
 
 #include "merkle/frontier.h"
+#include "merkle/node_reader.h"
 #include "merkle/ranges.h"
 #include "merkle/tree.h"
 
 namespace pgtally {
 namespace {
-
-// The hashes from which the root of a perfect subtree is computed: 1 to 128 side by side in a tile.
-struct TilePart {
-  TileId tile;
-  std::uint32_t offset;
-  std::uint32_t count;
-};
 
 // The perfect subtrees that make up a valid subtree, the largest first.
 std::vector<TilePart> parts_of(Subtree range) {
@@ -35,13 +29,11 @@ std::vector<TilePart> parts_of(Subtree range) {
   return parts;
 }
 
-// The tiles that these ranges are in, each once, with the widths of a tree of `size`.
-std::vector<TileRequest> requests_for(std::span<const Subtree> ranges, TreeSize size) {
+// The tiles that these parts are in, each once, with the widths of a tree of `size`.
+std::vector<TileRequest> requests_for(std::span<const TilePart> parts, TreeSize size) {
   std::vector<TileRequest> requests;
-  for (const Subtree range : ranges) {
-    for (const TilePart& part : parts_of(range)) {
-      requests.push_back({part.tile, tile_width(part.tile, size)});
-    }
+  for (const TilePart& part : parts) {
+    requests.push_back({part.tile, tile_width(part.tile, size)});
   }
   std::ranges::sort(requests);
   const auto repeated = std::ranges::unique(requests);
@@ -65,24 +57,54 @@ Result<std::vector<std::vector<Hash>>> read_checked(TileReader& tiles,
   return read;
 }
 
-// The roots of these ranges, all of them valid subtrees within a tree of `size`.
-Result<std::vector<Hash>> roots_of(TileReader& tiles, std::span<const Subtree> ranges,
-                                   TreeSize size) {
-  const std::vector<TileRequest> requests = requests_for(ranges, size);
-  std::vector<std::vector<Hash>> read;
-  if (!requests.empty()) {
-    TRY(read, read_checked(tiles, requests));
-  }
-  std::vector<Hash> roots;
-  for (const Subtree range : ranges) {
-    std::vector<Hash> nodes;
-    for (const TilePart& part : parts_of(range)) {
+// Nodes that are hashed from the tiles each time.
+class NodesOfTiles final : public NodeReader {
+ public:
+  explicit NodesOfTiles(TileReader& tiles) : tiles_(tiles) {}
+
+  [[nodiscard]] TreeSize size() const override { return tiles_.size(); }
+  [[nodiscard]] Result<std::vector<Hash>> roots(std::span<const TilePart> parts,
+                                                TreeSize size) override {
+    const std::vector<TileRequest> requests = requests_for(parts, size);
+    std::vector<std::vector<Hash>> read;
+    if (!requests.empty()) {
+      TRY(read, read_checked(tiles_, requests));
+    }
+    std::vector<Hash> roots;
+    for (const TilePart& part : parts) {
       const auto request = std::ranges::lower_bound(requests, part.tile, {}, &TileRequest::tile);
       const auto& hashes = read[static_cast<std::size_t>(request - requests.begin())];
-      nodes.push_back(root_of(std::span(hashes).subspan(part.offset, part.count)));
+      roots.push_back(root_of(std::span(hashes).subspan(part.offset, part.count)));
     }
-    TRY(const Frontier edge, Frontier::restore(TreeSize{range.size()}, nodes));
+    return roots;
+  }
+
+ private:
+  TileReader& tiles_;
+};
+
+// The roots of these ranges, all of them valid subtrees within a tree of `size`.
+Result<std::vector<Hash>> roots_of(NodeReader& nodes, std::span<const Subtree> ranges,
+                                   TreeSize size) {
+  std::vector<TilePart> parts;
+  std::vector<std::size_t> ends;
+  for (const Subtree range : ranges) {
+    const auto more = parts_of(range);
+    parts.insert(parts.end(), more.begin(), more.end());
+    ends.push_back(parts.size());
+  }
+  TRY(const auto part_roots, nodes.roots(parts, size));
+  if (part_roots.size() != parts.size()) {
+    return tampered(std::to_string(parts.size()) + " nodes were asked for, " +
+                    std::to_string(part_roots.size()) + " were read");
+  }
+  std::vector<Hash> roots;
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < ranges.size(); ++i) {
+    const auto own = std::span(part_roots).subspan(at, ends[i] - at);
+    TRY(const Frontier edge, Frontier::restore(TreeSize{ranges[i].size()}, own));
     roots.push_back(edge.root());
+    at = ends[i];
   }
   return roots;
 }
@@ -115,52 +137,77 @@ std::vector<Subtree> proof_ranges(Subtree inner, Subtree outer) {
   return ranges;
 }
 
-Result<void> require_readable(const TileReader& tiles, TreeSize size) {
-  if (size.value <= tiles.size().value) return {};
+Result<void> require_readable(const NodeReader& nodes, TreeSize size) {
+  if (size.value <= nodes.size().value) return {};
   return reject("size " + std::to_string(size.value) + " is beyond the head: the log has " +
-                    std::to_string(tiles.size().value) + " entries",
+                    std::to_string(nodes.size().value) + " entries",
                 "Ask for a size up to that.");
 }
 
+Result<Hash> root_of_subtree(NodeReader& nodes, Subtree subtree) {
+  const TreeSize size{subtree.end};
+  TRY_VOID(require_subtree_in(size, subtree));
+  TRY_VOID(require_readable(nodes, size));
+  TRY(const auto roots, roots_of(nodes, std::span(&subtree, 1), size));
+  return roots.front();
+}
+
+Result<std::vector<Hash>> prove_subtree(NodeReader& nodes, Subtree subtree, TreeSize size) {
+  TRY_VOID(require_subtree_in(size, subtree));
+  TRY_VOID(require_readable(nodes, size));
+  if (subtree.size() == 0) return std::vector<Hash>{};
+  return roots_of(nodes, proof_ranges(subtree, {0, size.value}), size);
+}
+
 }  // namespace
+
+Result<Hash> root_at(NodeReader& nodes, TreeSize size) {
+  return root_of_subtree(nodes, {0, size.value});
+}
 
 Result<Hash> root_at(TileReader& tiles, TreeSize size) {
   return subtree_root_at(tiles, {0, size.value});
 }
 
 Result<Hash> subtree_root_at(TileReader& tiles, Subtree subtree) {
-  const TreeSize size{subtree.end};
-  TRY_VOID(require_subtree_in(size, subtree));
-  TRY_VOID(require_readable(tiles, size));
-  TRY(const auto roots, roots_of(tiles, std::span(&subtree, 1), size));
-  return roots.front();
+  NodesOfTiles nodes(tiles);
+  return root_of_subtree(nodes, subtree);
+}
+
+Result<std::vector<Hash>> prove_inclusion(NodeReader& nodes, LeafIndex index, TreeSize size) {
+  TRY_VOID(require_entry_in(size, index));
+  TRY_VOID(require_readable(nodes, size));
+  return roots_of(nodes, proof_ranges({index.value, index.value + 1}, {0, size.value}), size);
 }
 
 Result<std::vector<Hash>> prove_inclusion(TileReader& tiles, LeafIndex index, TreeSize size) {
-  TRY_VOID(require_entry_in(size, index));
-  TRY_VOID(require_readable(tiles, size));
-  return roots_of(tiles, proof_ranges({index.value, index.value + 1}, {0, size.value}), size);
+  NodesOfTiles nodes(tiles);
+  return prove_inclusion(nodes, index, size);
+}
+
+Result<std::vector<Hash>> prove_consistency(NodeReader& nodes, TreeSize from, TreeSize to) {
+  TRY_VOID(require_growth(from, to));
+  return prove_subtree(nodes, {0, from.value}, to);
 }
 
 Result<std::vector<Hash>> prove_consistency(TileReader& tiles, TreeSize from, TreeSize to) {
-  TRY_VOID(require_growth(from, to));
-  return prove_subtree_consistency(tiles, {0, from.value}, to);
+  NodesOfTiles nodes(tiles);
+  return prove_consistency(nodes, from, to);
 }
 
 Result<std::vector<Hash>> prove_subtree_inclusion(TileReader& tiles, LeafIndex index,
                                                   Subtree subtree) {
   const TreeSize size{subtree.end};
   TRY_VOID(require_entry_in(subtree, index));
-  TRY_VOID(require_readable(tiles, size));
-  return roots_of(tiles, proof_ranges({index.value, index.value + 1}, subtree), size);
+  NodesOfTiles nodes(tiles);
+  TRY_VOID(require_readable(nodes, size));
+  return roots_of(nodes, proof_ranges({index.value, index.value + 1}, subtree), size);
 }
 
 Result<std::vector<Hash>> prove_subtree_consistency(TileReader& tiles, Subtree subtree,
                                                     TreeSize size) {
-  TRY_VOID(require_subtree_in(size, subtree));
-  TRY_VOID(require_readable(tiles, size));
-  if (subtree.size() == 0) return std::vector<Hash>{};
-  return roots_of(tiles, proof_ranges(subtree, {0, size.value}), size);
+  NodesOfTiles nodes(tiles);
+  return prove_subtree(nodes, subtree, size);
 }
 
 }  // namespace pgtally

@@ -1,7 +1,7 @@
 // Roots and proofs, computed from tiles.
 //
 // Each function makes one call of TileReader::read for no more than the tiles that it needs: at
-// most two for each tile level of the tree. It believes what it reads, so whoever hands a proof out
+// most two for each tile level of the tree; or one call of NodeReader::roots. It believes what it reads, so whoever hands a proof out
 // verifies it first (pgtally/merkle.h) against a root that he trusts.
 //
 // Errors: kReject, with the limit in the message, for numbers that are out of range or beyond the
@@ -13,6 +13,7 @@
 
 #include <vector>
 
+#include "merkle/node_reader.h"
 #include "merkle/tile_reader.h"
 #include "pgtally/merkle.h"
 #include "pgtally/result.h"
@@ -22,15 +23,20 @@ namespace pgtally {
 
 // The root that the log had when it had `size` entries.
 [[nodiscard]] Result<Hash> root_at(TileReader& tiles, TreeSize size);
+[[nodiscard]] Result<Hash> root_at(NodeReader& nodes, TreeSize size);
 
 // The root of the tree over these entries alone.
 [[nodiscard]] Result<Hash> subtree_root_at(TileReader& tiles, Subtree subtree);
 
 [[nodiscard]] Result<std::vector<Hash>> prove_inclusion(TileReader& tiles, LeafIndex index,
                                                         TreeSize size);
+[[nodiscard]] Result<std::vector<Hash>> prove_inclusion(NodeReader& nodes, LeafIndex index,
+                                                        TreeSize size);
 
 // Empty if `from` is 0 or equal to `to`.
 [[nodiscard]] Result<std::vector<Hash>> prove_consistency(TileReader& tiles, TreeSize from,
+                                                          TreeSize to);
+[[nodiscard]] Result<std::vector<Hash>> prove_consistency(NodeReader& nodes, TreeSize from,
                                                           TreeSize to);
 
 // `index` counts from the start of the log.

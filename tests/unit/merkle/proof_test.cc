@@ -42,6 +42,42 @@ TEST_F(Proof, of_inclusion_is_as_defined_and_verifies_for_every_entry) {
   }
 }
 
+// Nodes that were computed once, from tiles as wide as at the head.
+class KeptNodes final : public NodeReader {
+ public:
+  explicit KeptNodes(TileReader& tiles) : tiles_(tiles) {}
+  [[nodiscard]] TreeSize size() const override { return tiles_.size(); }
+  [[nodiscard]] Result<std::vector<Hash>> roots(std::span<const TilePart> parts,
+                                                TreeSize) override {
+    std::vector<Hash> roots;
+    for (const TilePart& part : parts) {
+      const TileRequest request{part.tile, tile_width(part.tile, size())};
+      const TileNodes nodes(tiles_.read(std::span(&request, 1)).value()[0]);
+      EXPECT_EQ(nodes.width(), request.width);
+      roots.push_back(nodes.root(part.offset, part.count));
+    }
+    return roots;
+  }
+
+ private:
+  TileReader& tiles_;
+};
+
+TEST_F(Proof, from_nodes_that_were_kept_is_the_one_from_tiles) {
+  KeptNodes nodes(tiles_);
+  for (const std::uint64_t size : kSizes) {
+    ASSERT_EQ(root_at(nodes, {size}).value(), tree_.mth(0, size)) << size;
+    for (std::uint64_t index = 0; index < size; ++index) {
+      ASSERT_EQ(prove_inclusion(nodes, {index}, {size}).value(), tree_.path(index, 0, size))
+          << index << " in " << size;
+    }
+    for (std::uint64_t from = 1; from <= size; from += 3) {
+      ASSERT_EQ(prove_consistency(nodes, {from}, {size}).value(), tree_.proof(from, size))
+          << from << " to " << size;
+    }
+  }
+}
+
 TEST_F(Proof, of_consistency_is_as_defined_and_verifies_from_every_size) {
   for (const std::uint64_t to : kSizes) {
     for (std::uint64_t from = 1; from <= to; ++from) {

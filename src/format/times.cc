@@ -1,10 +1,10 @@
-#include "cli/terminal/times.h"
+#include "format/times.h"
 
-#include <fmt/format.h>
-
+#include <algorithm>
 #include <cstdint>
+#include <cstdio>
 
-namespace pgtally::cli {
+namespace pgtally {
 namespace {
 
 constexpr std::int64_t kMicrosecondsPerDay = 86'400'000'000;
@@ -33,6 +33,10 @@ Date date_of(std::int64_t days_since_1970) {
           .day = day_of_year - (153 * march_month + 2) / 5 + 1};
 }
 
+long long as_long(std::int64_t number) {
+  return number;
+}
+
 std::string format(Time time, char between, const char* zone) {
   if (time.microseconds == Time::kInfinity) return "infinity";
   if (time.microseconds == Time::kMinusInfinity) return "-infinity";
@@ -44,12 +48,15 @@ std::string format(Time time, char between, const char* zone) {
   }
   const Date date = date_of(days);
   const bool plain = date.year >= 0 && date.year <= 9999;
-  const std::string year =
-      plain ? fmt::format("{:04}", date.year) : fmt::format("{:+07}", date.year);
   const std::int64_t seconds = rest / 1'000'000;
-  return fmt::format("{}-{:02}-{:02}{}{:02}:{:02}:{:02}.{:06}{}", year, date.month, date.day,
-                     between, seconds / 3600, seconds / 60 % 60, seconds % 60, rest % 1'000'000,
-                     zone);
+  char text[64];  // fmt is no part of the library that this is in
+  std::snprintf(text, sizeof text,
+                plain ? "%04lld-%02lld-%02lld%c%02lld:%02lld:%02lld.%06lld%s"
+                      : "%+07lld-%02lld-%02lld%c%02lld:%02lld:%02lld.%06lld%s",
+                as_long(date.year), as_long(date.month), as_long(date.day), between,
+                as_long(seconds / 3600), as_long(seconds / 60 % 60), as_long(seconds % 60),
+                as_long(rest % 1'000'000), zone);
+  return text;
 }
 
 }  // namespace
@@ -62,4 +69,9 @@ std::string time_as_rfc3339(Time time) {
   return time.microseconds == Time::kNone ? "" : format(time, 'T', "Z");
 }
 
-}  // namespace pgtally::cli
+Time time_of_seconds(std::uint64_t seconds) {
+  constexpr std::uint64_t kLast = INT64_MAX / 1'000'000;
+  return Time{static_cast<std::int64_t>(std::min(seconds, kLast)) * 1'000'000};
+}
+
+}  // namespace pgtally

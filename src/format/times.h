@@ -5,7 +5,7 @@
 
 #include "pgtally/types.h"
 
-namespace pgtally::cli {
+namespace pgtally {
 
 // "2026-11-22 14:03:27.118204 UTC"; "none", "infinity", "-infinity". Years outside 0-9999, which
 // PostgreSQL has, get a sign and more digits; year 0 is 1 BC.
@@ -15,4 +15,7 @@ namespace pgtally::cli {
 // 8601 for the years that it does not have.
 [[nodiscard]] std::string time_as_rfc3339(Time time);
 
-}  // namespace pgtally::cli
+// A witness's time, in seconds since 1970; what lies beyond the last that a Time can hold is that one.
+[[nodiscard]] Time time_of_seconds(std::uint64_t seconds);
+
+}  // namespace pgtally

@@ -1,8 +1,8 @@
-#include "cli/terminal/times.h"
+#include "format/times.h"
 
 #include <gtest/gtest.h>
 
-namespace pgtally::cli {
+namespace pgtally {
 namespace {
 
 // The numbers are what `date -u -d … +%s` and PostgreSQL's extract(epoch from …) say.
@@ -27,6 +27,11 @@ TEST(Times, reach_as_far_as_64_bits_do) {
   EXPECT_EQ(time_as_rfc3339(Time{-210'866'803'200'000'000}), "-004713-11-24T00:00:00.000000Z");
 }
 
+TEST(Times, of_a_witness_whose_clock_runs_wild_stay_in_range) {
+  EXPECT_EQ(time_of_seconds(1'795'003'601).microseconds, 1'795'003'601'000'000);
+  EXPECT_EQ(time_as_rfc3339(time_of_seconds(UINT64_MAX)), "+294247-01-10T04:00:54.000000Z");
+}
+
 TEST(Times, that_are_none_or_infinite_say_so) {
   EXPECT_EQ(time_for_people(Time{Time::kNone}), "none");
   EXPECT_EQ(time_as_rfc3339(Time{Time::kNone}), "");
@@ -35,4 +40,4 @@ TEST(Times, that_are_none_or_infinite_say_so) {
 }
 
 }  // namespace
-}  // namespace pgtally::cli
+}  // namespace pgtally
