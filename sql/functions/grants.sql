@@ -14,16 +14,19 @@ GRANT SELECT (id, source_id, definition, ordinal, operation, key, source_positio
               content_hash, sequenced_at) ON pgtally.processed_log TO pgtally_reader, pgtally_sequencer;
 GRANT SELECT ON pgtally.ledger, pgtally.source, pgtally.definition, pgtally.log_head,
                 pgtally.tree_head, pgtally.tile, pgtally.checkpoint, pgtally.cosignature,
-                pgtally.round, pgtally.capture, pgtally.barrier, pgtally.hole, pgtally.sweep,
-                pgtally.failure, pgtally.reading, pgtally.stream_source
+                pgtally.witnessed, pgtally.round, pgtally.capture, pgtally.barrier, pgtally.hole,
+                pgtally.sweep, pgtally.failure, pgtally.reading, pgtally.stream_source
    TO pgtally_reader, pgtally_sequencer;
 GRANT SELECT (endpoint_id, place) ON pgtally.endpoint TO pgtally_reader, pgtally_sequencer;
 GRANT EXECUTE ON FUNCTION pgtally.waiting() TO pgtally_reader, pgtally_sequencer;
 
 -- Sequences, integrates and stores what was signed.
-GRANT INSERT ON pgtally.tree_head, pgtally.tile, pgtally.checkpoint, pgtally.cosignature
+GRANT INSERT ON pgtally.tree_head, pgtally.tile, pgtally.checkpoint, pgtally.cosignature,
+                pgtally.witnessed
    TO pgtally_sequencer;
 GRANT UPDATE (hashes) ON pgtally.tile TO pgtally_sequencer;
+-- The service looks up the tokens that clients show.
+GRANT SELECT ON pgtally.token TO pgtally_sequencer;
 GRANT EXECUTE ON FUNCTION pgtally.lock_ledger(), pgtally.process_next_batch(integer),
                           pgtally.set_aside_failing(integer), pgtally.clear_failure(integer),
                           pgtally.note_failure(integer, text, text, text),

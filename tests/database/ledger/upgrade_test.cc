@@ -130,18 +130,17 @@ std::string catalog_of(const test::TestDatabase& database) {
 }
 
 class UpgradeFrom : public testing::TestWithParam<int> {};
-INSTANTIATE_TEST_SUITE_P(version, UpgradeFrom, testing::Values(1, 2));
+INSTANTIATE_TEST_SUITE_P(version, UpgradeFrom, testing::Values(1, 2, 3));
 
 TEST_P(UpgradeFrom, makes_of_an_old_ledger_what_a_new_one_would_be) {
   const OldLedger old(GetParam());
   const UpgradePlan plan = must(old.upgrade());
   EXPECT_EQ(plan.from, GetParam());
-  std::vector<std::string> migrations{"0002_capture.sql", "0003_staging_checks.sql"};
+  std::vector<std::string> migrations{"0002_capture.sql", "0003_staging_checks.sql",
+                                      "0004_serving.sql"};
+  migrations.erase(migrations.begin(), migrations.begin() + GetParam() - 1);
   std::vector<std::string> sources{"order", "payment", "currency"};
-  if (GetParam() == 2) {
-    migrations.erase(migrations.begin());
-    sources.emplace_back("account");
-  }
+  if (GetParam() >= 2) sources.emplace_back("account");
   EXPECT_EQ(plan.migrations, migrations);
   EXPECT_EQ(plan.sources, sources);
   EXPECT_TRUE(plan.left_as_is.empty());
@@ -159,7 +158,7 @@ TEST_P(UpgradeFrom, makes_of_an_old_ledger_what_a_new_one_would_be) {
     r.blind = false;
   });
   fresh.add_source("event", "", {}, [](SourceRequest& r) { r.append = r.keep_data = true; });
-  if (GetParam() == 2) {
+  if (GetParam() >= 2) {
     fresh.add_source("account", "public.account", {"id"}, [](SourceRequest& r) {
       r.mode = "trigger";
       r.track_changes = true;
