@@ -1,9 +1,7 @@
 #include "cli/json.h"
 
-#include <boost/json/src.hpp>
-
 #include "base/encoding.h"
-#include "cli/terminal/times.h"
+#include "format/times.h"
 
 namespace pgtally::cli {
 namespace {

@@ -1,9 +1,9 @@
 #include "cli/verdict_json.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "base/encoding.h"
+#include "format/times.h"
 
 namespace pgtally::cli {
 namespace {
@@ -44,9 +44,7 @@ void add_witnesses(json::object& object, const Verdict& verdict) {
   json::array times;
   for (const Cosigned& one : verdict.cosigned_by) {
     names.emplace_back(one.witness);
-    constexpr std::uint64_t kLast = INT64_MAX / 1'000'000;
-    const auto seconds = static_cast<std::int64_t>(std::min(one.timestamp, kLast));
-    times.push_back(json_time(Time{seconds * 1'000'000}));
+    times.push_back(json_time(time_of_seconds(one.timestamp)));
   }
   object["cosigned_by"] = std::move(names);
   object["cosigned_at"] = std::move(times);

@@ -8,7 +8,7 @@
 #include "base/encoding.h"
 #include "cli/terminal/numbers.h"
 #include "cli/terminal/text.h"
-#include "cli/terminal/times.h"
+#include "format/times.h"
 
 namespace pgtally::cli {
 namespace {
@@ -68,38 +68,39 @@ std::string key_for_people(const Verdict& verdict) {
   return joined(words, " ");
 }
 
-std::string cosigned(const Verdict& verdict) {
-  std::vector<std::string> witnesses;
-  for (const Cosigned& one : verdict.cosigned_by) {
-    // A witness counts in seconds; all of the arithmetic wraps if its clock is far out.
-    const std::int64_t recorded = verdict.entry->sequenced_at.microseconds / 1'000'000;
-    const auto later =
-        static_cast<std::int64_t>(one.timestamp - static_cast<std::uint64_t>(recorded));
-    constexpr std::int64_t kMost = INT64_MAX / 1'000'000;
-    const auto seconds = std::chrono::seconds(std::clamp(later, -kMost, kMost));
-    std::string span = later > -10 && later < 10 ? fmt::format("{} s", later < 0 ? -later : later)
-                                                 : short_span(seconds);
-    witnesses.push_back(printable(one.witness) + " " + std::move(span) +
-                        (later < 0 ? " earlier" : " later"));
-  }
-  return joined(witnesses, ", ");
+// Behind which time the witness's stands: "2 s later". A witness counts in seconds; all of the
+// arithmetic wraps if its clock is far out.
+std::string compared(std::uint64_t timestamp, Time recorded) {
+  const std::int64_t from = recorded.microseconds / 1'000'000;
+  const auto later = static_cast<std::int64_t>(timestamp - static_cast<std::uint64_t>(from));
+  constexpr std::int64_t kMost = INT64_MAX / 1'000'000;
+  const auto seconds = std::chrono::seconds(std::clamp(later, -kMost, kMost));
+  const std::string span = later > -10 && later < 10
+                               ? fmt::format("{} s", later < 0 ? -later : later)
+                               : short_span(seconds);
+  return span + (later < 0 ? " earlier" : " later");
 }
 
-std::string recorded(const Verdict& verdict, std::size_t width) {
-  const std::string time =
-      time_for_people(verdict.entry->sequenced_at) + "   (the operator's clock";
-  const std::string witnesses = cosigned(verdict);
-  if (witnesses.empty()) return field("recorded", time + ")");
-  std::string line = field("recorded", time + "; cosigned by " + witnesses + ")");
-  if (display_width(line) <= width) return line;
-  return field("recorded", time + ")") + field("cosigned", "by " + witnesses);
+std::string cosigned(const Verdict& verdict) {
+  std::string lines;
+  for (const Cosigned& one : verdict.cosigned_by) {
+    std::string line =
+        time_for_people(time_of_seconds(one.timestamp)) + " by " + printable(one.witness);
+    if (verdict.entry) {
+      line += "   (" + compared(one.timestamp, verdict.entry->sequenced_at) + ")";
+    }
+    lines += field("cosigned", line);
+  }
+  return lines;
 }
 
 // The lines below the headline, which are the same for one entry and for each of two.
 std::string facts(const Verdict& verdict, std::size_t width) {
-  if (!verdict.entry) return {};
+  if (!verdict.entry) return cosigned(verdict);
   const Entry& entry = *verdict.entry;
-  std::string text = recorded(verdict, width);
+  std::string text =
+      field("recorded", time_for_people(entry.sequenced_at) + "   (the operator's clock)") +
+      cosigned(verdict);
   if (entry.source_time.microseconds != Time::kNone) {
     text += field("says", time_for_people(entry.source_time) + "   (the source's own time)");
   }

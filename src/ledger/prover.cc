@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/encoding.h"
+#include "ledger/cosignatures.h"
 #include "ledger/entry_reader.h"
 #include "ledger/row_reader.h"
 #include "ledger/tile_store.h"
@@ -18,8 +19,8 @@ namespace pgtally {
 namespace {
 
 Result<StoredCheckpoint> covering_checkpoint(const Ledger& ledger, LeafIndex id) {
-  TRY(auto checkpoint, newest_checkpoint(ledger));
-  if (checkpoint && checkpoint->size.value > id.value) return *std::move(checkpoint);
+  TRY(auto checkpoint, checkpoint_to_prove_under(ledger, id));
+  if (checkpoint) return *std::move(checkpoint);
   return retry(fmt::format("entry {} is in the log, but under no signed checkpoint yet", id.value),
                "Wait for the service, or run: pgtally run --once");
 }

@@ -1,6 +1,7 @@
 // Proofs for entries of the log, made from the database and checked before they are handed out.
 //
-// Everything is proved under a stored, signed checkpoint: the newest one that covers what is asked.
+// Everything is proved under a stored, signed checkpoint that covers what is asked: the newest that is
+// witnessed, or else the newest; with the cosignatures that it has.
 // What comes back has been verified as a stranger would (pgtally/verify.h); kTampered if it did not.
 #pragma once
 

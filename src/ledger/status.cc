@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "ledger/cosignatures.h"
+
 namespace pgtally {
 namespace {
 
@@ -44,6 +46,7 @@ Result<LedgerStatus> read_all(const Ledger& ledger) {
   TRY(status.now, rows.get<Time>(0, 1));
   TRY(status.head, read_tree_head(ledger));
   TRY(status.checkpoint, newest_checkpoint(ledger));
+  TRY(status.witnessed, newest_witnessed(ledger));
   TRY(status.sources, list_sources_with_lag(ledger));
   return status;
 }

@@ -21,7 +21,8 @@ struct LedgerStatus {
   std::uint64_t log_size = 0;  // entries that are sequenced; the tree may be behind
   TreeHead head;
   std::optional<StoredCheckpoint> checkpoint;
-  Time now;  // the database's clock
+  std::optional<StoredCheckpoint> witnessed;  // the newest that is
+  Time now;                                   // the database's clock
   std::vector<SourceStatus> sources;
 };
 

@@ -4,8 +4,8 @@
 #include <filesystem>
 #include <sstream>
 
+#include "base/durable_file.h"
 #include "base/encoding.h"
-#include "service/durable_file.h"
 
 namespace pgtally {
 namespace {

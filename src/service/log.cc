@@ -60,6 +60,12 @@ void write(LogLevel level, std::string_view message, const Fields& fields) {
 
 }  // namespace
 
+Result<LogFormat> parse_log_format(const std::string& text) {
+  if (text == "text") return LogFormat::kText;
+  if (text == "json") return LogFormat::kJson;
+  return reject("a log format is text or json, not " + quoted(text));
+}
+
 void start_log(LogFormat format) {
   format_in_use = format;
   auto logger = std::make_shared<spdlog::logger>(

@@ -13,6 +13,9 @@ namespace pgtally {
 enum class LogFormat { kText, kJson };
 enum class LogLevel { kInfo, kWarning, kError };
 
+// "text" or "json".
+[[nodiscard]] Result<LogFormat> parse_log_format(const std::string& text);
+
 // To standard error, from now on.
 void start_log(LogFormat format);
 

@@ -73,7 +73,11 @@ class Session {
 
  private:
   void announce(const CycleReport& report) const {
+    if (options_.pulse != nullptr) {
+      options_.pulse->completed(report.rows, report.checkpoint.has_value());
+    }
     if (!report.checkpoint) return;
+    if (options_.on_checkpoint) options_.on_checkpoint(*report.checkpoint);
     log(LogLevel::kInfo, "checkpoint",
         {{"size", std::to_string(report.checkpoint->size.value)},
          {"rows", std::to_string(report.rows)}});
@@ -250,6 +254,7 @@ Result<void> run_loop(const RunnerOptions& options, const StopSignal& stop) {
             {{"origin", ledger.origin()},
              {"road", road == Road::kFast ? "fast" : "sql"},
              {"signing", cycle->signs() ? "yes" : why_not}});
+        if (options.pulse != nullptr) options.pulse->starts(cycle->signs());
       } else {
         log(LogLevel::kInfo, "connected again");
       }
@@ -263,6 +268,7 @@ Result<void> run_loop(const RunnerOptions& options, const StopSignal& stop) {
     const Result<void> result = attempt();
     if (result.ok()) continue;
     const Error& error = result.error();
+    if (options.pulse != nullptr) options.pulse->failed(error.message);
     // What was wrong from the beginning, and what contradicts a signature, is not waited out.
     if (error.code == ErrorCode::kTampered || (!started && error.code != ErrorCode::kRetry)) {
       return error;

@@ -8,6 +8,7 @@
 #include "ledger/reader.h"
 #include "pgtally/result.h"
 #include "service/cycle.h"
+#include "service/pulse.h"
 #include "service/settings.h"
 #include "service/stop_signal.h"
 
@@ -21,6 +22,9 @@ struct RunnerOptions {
   ReaderFactory readers;     // nothing: no reader runs
   std::optional<Road> road;  // nothing: the best that the session may take
   StepObserver* observer = nullptr;
+  // Told of each checkpoint once it is stored, on the loop's own thread: must not block. May be empty.
+  std::function<void(const SignedHead&)> on_checkpoint;
+  Pulse* pulse = nullptr;
 };
 
 // Opens the ledger for sequencing: refuses a standby, whose snapshots do not show open transactions,

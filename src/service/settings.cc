@@ -6,17 +6,51 @@
 #include <functional>
 #include <map>
 
+#include "base/durable_file.h"
 #include "base/encoding.h"
-#include "service/durable_file.h"
 #include "service/source_parser.h"
 
 namespace pgtally {
 namespace {
 
 using Setter = std::function<Result<void>(const toml::node&)>;
+using Setters = std::map<std::string, Setter>;
 
 Error expected(const std::string& what) {
   return reject("expected " + what);
+}
+
+Error in_line(const toml::node& node, const std::string& name, const Error& why) {
+  return reject(fmt::format("line {}: {}{}", node.source().begin.line, name, why.message),
+                why.hint);
+}
+
+// Gives each member to its setter; `hint` follows the names when there is none.
+Result<void> read_table(const toml::table& table, const Setters& known, const std::string& hint) {
+  for (const auto& [name, node] : table) {
+    const auto setter = known.find(std::string(name.str()));
+    if (setter == known.end()) {
+      std::string names;
+      for (const auto& [each, ignored] : known) names += (names.empty() ? "" : ", ") + each;
+      return in_line(node, std::string(name.str()),
+                     reject(" is not a setting", "The settings are " + names + hint));
+    }
+    const auto result = setter->second(node);
+    if (result.ok()) continue;
+    // A table's error names its own line.
+    if (node.is_table()) return result.error();
+    return in_line(node, std::string(name.str()) + ": ", result.error());
+  }
+  return {};
+}
+
+// A [table] of settings.
+Setter table_of(Setters known) {
+  return [known = std::move(known)](const toml::node& node) -> Result<void> {
+    const toml::table* table = node.as_table();
+    if (table == nullptr) return expected("a table, such as [publish]");
+    return read_table(*table, known, " here.");
+  };
 }
 
 Setter text_into(std::optional<std::string>& target) {
@@ -43,7 +77,18 @@ Setter duration_into(Duration& target, bool may_be_zero) {
   };
 }
 
-std::map<std::string, Setter> setters(ConfigFile& config) {
+Setter number_into(std::int32_t& target, std::int32_t most) {
+  return [&target, most](const toml::node& node) -> Result<void> {
+    const auto value = node.value<std::int64_t>();
+    if (!value || *value < 1 || *value > most) {
+      return expected(fmt::format("a number from 1 to {}", most));
+    }
+    target = static_cast<std::int32_t>(*value);
+    return {};
+  };
+}
+
+Setters setters(ConfigFile& config) {
   return {
       {"database", text_into(config.database)},
       {"embedded", text_into(config.embedded)},
@@ -53,14 +98,12 @@ std::map<std::string, Setter> setters(ConfigFile& config) {
       {"checkpoint_interval", duration_into(config.service.checkpoint_interval, false)},
       {"sweep_interval", duration_into(config.service.sweeps.finding, true)},
       {"late_sweep_interval", duration_into(config.service.sweeps.late, true)},
-      {"batch_rows",
-       [&config](const toml::node& node) -> Result<void> {
-         const auto value = node.value<std::int64_t>();
-         if (!value || *value < 1 || *value > 1'000'000)
-           return expected("a number from 1 to 1000000");
-         config.service.batch_rows = static_cast<std::int32_t>(*value);
-         return {};
-       }},
+      {"batch_rows", number_into(config.service.batch_rows, 1'000'000)},
+      {"listen", text_into(config.service.serve.listen)},
+      {"tls_certificate", text_into(config.service.serve.tls_certificate)},
+      {"tls_key", text_into(config.service.serve.tls_key)},
+      {"cache_mib", number_into(config.service.serve.cache_mib, 1'000'000)},
+      {"http_workers", number_into(config.service.serve.workers, 64)},
       {"prune",
        [&config](const toml::node& node) -> Result<void> {
          const auto value = node.value_exact<bool>();
@@ -68,6 +111,10 @@ std::map<std::string, Setter> setters(ConfigFile& config) {
          config.service.prune = *value;
          return {};
        }},
+      {"publish", table_of({{"directory", text_into(config.service.publish_directory)}})},
+      {"witness", table_of({{"policy", text_into(config.service.witness.policy)},
+                            {"timeout", duration_into(config.service.witness.timeout, false)},
+                            {"interval", duration_into(config.service.witness.interval, false)}})},
       {"log_format",
        [&config](const toml::node& node) -> Result<void> {
          const auto value = node.value<std::string>();
@@ -104,24 +151,12 @@ Result<ConfigFile> read_config(const std::string& path) {
         fmt::format("{}, line {}: {}", path, error.source().begin.line, error.description()));
   }
   ConfigFile config;
-  const auto known = setters(config);
-  for (const auto& [name, node] : table) {
-    if (name.str() == "source") {
-      TRY(config.sources, read_source_tables(node, path));
-      continue;
-    }
-    const std::string place =
-        fmt::format("{}, line {}: {}", path, node.source().begin.line, name.str());
-    const auto setter = known.find(std::string(name.str()));
-    if (setter == known.end()) {
-      std::string names;
-      for (const auto& [each, ignored] : known) names += (names.empty() ? "" : ", ") + each;
-      return reject(place + " is not a setting",
-                    "The settings are " + names + "; sources are [[source]] tables.");
-    }
-    const auto result = setter->second(node);
-    if (!result.ok()) return reject(place + ": " + result.error().message, result.error().hint);
+  if (const toml::node* sources = table.get("source"); sources != nullptr) {
+    TRY(config.sources, read_source_tables(*sources, path));
+    table.erase("source");
   }
+  const auto result = read_table(table, setters(config), "; sources are [[source]] tables.");
+  if (!result.ok()) return reject(path + ", " + result.error().message, result.error().hint);
   return config;
 }
 

@@ -13,6 +13,22 @@
 
 namespace pgtally {
 
+// Serving over HTTP beside the loop.
+struct ListenSettings {
+  std::optional<std::string> listen;           // ADDRESS:PORT; nothing: nothing is served
+  std::optional<std::string> tls_certificate;  // PEM files; both or neither
+  std::optional<std::string> tls_key;
+  std::int32_t cache_mib = 256;  // memory for tiles, entries and nodes of the tree
+  std::int32_t workers = 4;      // sessions for requests that need the database
+};
+
+// Having checkpoints cosigned: witnessing.h.
+struct WitnessSettings {
+  std::optional<std::string> policy;         // a C2SP tlog-policy file; nothing: nobody is asked
+  std::chrono::milliseconds timeout{5000};   // of a round; so long a checkpoint waits to be shown
+  std::chrono::milliseconds interval{1000};  // between the beginnings of two rounds
+};
+
 struct ServiceSettings {
   std::chrono::milliseconds interval{1000};           // how long an idle service sleeps at most
   std::chrono::milliseconds checkpoint_interval{50};  // checkpoints are no closer together
@@ -20,6 +36,9 @@ struct ServiceSettings {
   std::int32_t batch_rows = 40'000;
   bool prune = false;  // drop rows of staging that a checkpoint covers
   LogFormat log_format = LogFormat::kText;
+  ListenSettings serve;
+  std::optional<std::string> publish_directory;  // [publish] directory
+  WitnessSettings witness;
 };
 
 // What a configuration file says; nothing where it says nothing.

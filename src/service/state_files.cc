@@ -5,32 +5,14 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "base/durable_file.h"
 #include "base/encoding.h"
 #include "format/key_file.h"
 
 namespace pgtally {
-namespace {
-
-std::string file_stem(const std::string& origin) {
-  constexpr std::string_view kPlain =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
-  std::string stem;
-  for (const char c : origin) {
-    // A leading dot would hide the file.
-    if (kPlain.find(c) != std::string_view::npos && !(stem.empty() && c == '.')) {
-      stem += c;
-    } else {
-      const auto byte = static_cast<std::uint8_t>(c);
-      stem += "%" + to_hex(ByteView(&byte, 1));
-    }
-  }
-  return stem;
-}
-
-}  // namespace
 
 StateFiles StateFiles::of(const std::string& directory, const std::string& origin) {
-  const std::string stem = directory + "/" + file_stem(origin);
+  const std::string stem = directory + "/" + file_name_of(origin);
   return {directory, stem + ".key", stem + ".guard"};
 }
 

@@ -44,6 +44,59 @@ json() {
   [ "$(json 'v["row"]["payer"]' < out.json)" = ACME ]
 }
 
+@test "with a policy, each witness that cosigned is named with its time" {
+  run pgtally verify "$PROOFS/payment_42.tlog-proof" --policy "$POLICY"
+  [ "$status" -eq 0 ]
+  [ "${lines[2]}" = \
+    "  cosigned    2026-11-18 12:06:41.000000 UTC by w1.example/witness   (1 h 0 min later)" ]
+  [ "${lines[3]}" = \
+    "  cosigned    2026-11-18 12:06:42.000000 UTC by w2.example/witness   (1 h 0 min later)" ]
+  [[ "$output" != *w3.example* ]]
+  [[ "$output" == *"checked     "*"checkpoint signature, witnesses, inclusion"* ]]
+
+  # Of an entry that cannot be read, the checkpoint's witnesses are known even so.
+  run pgtally verify "$PROOFS/version_9.tlog-proof" --policy "$POLICY"
+  [ "$status" -eq 0 ]
+  [[ "$output" == *"cosigned    "*" by w1.example/witness"* ]]
+}
+
+@test "cosignatures are carried along and not counted where no policy asks for them" {
+  pgtally verify "$PROOFS/payment_42.tlog-proof" --vkey "$VKEY" --json > out.json
+  [ "$(json '(v["cosigned_by"], "witnesses" in v["checked"])' < out.json)" = "([], False)" ]
+  # Named, but not needed: said, and not listed as checked.
+  { grep -v "^ *quorum" "$POLICY"; echo "quorum none"; } > optional
+  pgtally verify "$PROOFS/payment_42.tlog-proof" --policy optional --json > out.json
+  [ "$(json '(len(v["cosigned_by"]), "witnesses" in v["checked"])' < out.json)" = "(2, False)" ]
+}
+
+@test "a quorum that is not met is exit 1, and so is a cosignature that is wrong" {
+  local proof="$PROOFS/payment_42.tlog-proof"
+  { grep -v "group" "$POLICY"; echo "group all_three all W1 W2 W3"; echo "quorum all_three"; } > strict
+  run pgtally verify "$proof" --policy strict --json
+  [ "$status" -eq 1 ]
+  [ "$(json 'v["ok"]' <<< "$output")" = False ]
+  [[ "$(json 'v["reason"]' <<< "$output")" == *'quorum "all_three", cosigned by 2 of 3 witnesses' ]]
+
+  grep -v "^— w2.example" "$proof" > without_w2
+  run pgtally verify without_w2 --policy "$POLICY"
+  [ "$status" -eq 1 ]
+  [[ "$output" == *"lacks the cosignatures that the policy asks for"* ]]
+
+  python3 - "$proof" > forged <<'PYTHON'
+import base64, sys
+for line in open(sys.argv[1], encoding="utf-8"):
+    if line.startswith("— w1.example"):
+        dash, name, text = line.split()
+        blob = bytearray(base64.b64decode(text))
+        blob[4 + 7] ^= 1  # a second earlier or later than what was signed
+        line = f"{dash} {name} {base64.b64encode(blob).decode()}\n"
+    sys.stdout.write(line)
+PYTHON
+  run pgtally verify forged --policy "$POLICY"
+  [ "$status" -eq 1 ]
+  [[ "$output" == *'the signature by "w1.example/witness" on the checkpoint is wrong'* ]]
+}
+
 @test "an order proof shows both entries and what it proves" {
   run pgtally verify "$PROOFS/package_before_update.order-proof" --vkey "$VKEY"
   [ "$status" -eq 0 ]

@@ -12,12 +12,16 @@
   COMMAND(apply)                  \
   COMMAND(run)                    \
   COMMAND(append)                 \
+  COMMAND(token)                  \
   COMMAND(sweep)                  \
   COMMAND(prune)                  \
   COMMAND(status)                 \
   COMMAND(checkpoint)             \
   COMMAND(prove)                  \
+  COMMAND(publish)                \
   COMMAND(verify)                 \
+  COMMAND(monitor)                \
+  COMMAND(witness)                \
   COMMAND(rebuild)                \
   COMMAND(tree)                   \
   COMMAND(key)                    \

@@ -1,5 +1,6 @@
 // pgtally run: the service.
 
+#include <atomic>
 #include <chrono>
 
 #include "base/encoding.h"
@@ -10,8 +11,13 @@
 #include "cli/program.h"
 #include "cli/terminal/numbers.h"
 #include "cli/terminal/progress.h"
+#include "http/log_server.h"
 #include "ledger/registry.h"
+#include "service/hangup.h"
+#include "service/outlets.h"
+#include "service/publishing.h"
 #include "service/settings.h"
+#include "service/witnessing.h"
 
 namespace pgtally::cli {
 namespace {
@@ -22,15 +28,17 @@ class Run : public Command {
     return {.name = "run",
             .group = Group::kRecord,
             .summary = "record new rows and sign checkpoints: the service",
-            .usage = "[--once] [--interval 1s]",
+            .usage = "[--once] [--interval 1s] [--listen 127.0.0.1:8080]",
             .details =
                 "Takes what is new in every source, gives it its place in the log, extends the "
                 "tree and signs it. Any number of instances may run against one ledger; those "
-                "without its key and guard record and do not sign. Stops cleanly on SIGTERM "
-                "and SIGINT.",
+                "without its key and guard record and do not sign. With --listen it serves the log "
+                "over HTTP as well: tiles, entries, proofs, status, events. Stops cleanly on "
+                "SIGTERM and SIGINT; reads the TLS certificate again on SIGHUP.",
             .examples = {
                 {"pgtally run", "Run until it is stopped"},
                 {"pgtally run --once", "Record and sign everything that waits, then exit"},
+                {"pgtally run --listen 127.0.0.1:8080", "And serve the log over HTTP"},
                 {"pgtally run --interval 200ms --log-format json",
                  "Look at least five times a second, log as JSON lines"},
                 {"pgtally run --accept-head 18204117:9NPdDyL+kAEQ6ejTnYcVvJ0wq3D5mG1b0g3w8kqkWQE=",
@@ -49,6 +57,10 @@ class Run : public Command {
                    "how often all tables are swept for rows that came late (1h; 0: never)");
     options.option("--batch-rows", "N", batch_rows_, "rows for one transaction (40000)");
     options.flag("--prune", prune_, "drop rows of staging that a checkpoint covers");
+    options.option("--listen", "ADDRESS:PORT", listen_, "serve the log over HTTP there");
+    options.option("--tls-certificate", "FILE", tls_certificate_,
+                   "over HTTPS, with this certificate chain (PEM)");
+    options.option("--tls-key", "FILE", tls_key_, "and this private key (PEM)");
     options.option("--log-format", "FORMAT", log_format_, "text or json");
     options.option("--accept-head", "SIZE:ROOT", accept_head_,
                    "make this host the one that signs, from this published head on, and exit");
@@ -65,6 +77,10 @@ class Run : public Command {
     if (once_) return run_cycle(context, options);
     start_log(options.settings.log_format);
     TRY(const StopSignal stop, StopSignal::install());
+    TRY(auto ways_out, outlets(options.settings));
+    Outlets running(options.conninfo, options.schema, std::move(ways_out));
+    options.on_checkpoint = [&running](const SignedHead&) { running.wake(); };
+    if (options.settings.serve.listen) return run_and_serve(options, stop);
     TRY_VOID(run_loop(options, stop));
     return Exit::kOk;
   }
@@ -88,12 +104,14 @@ class Run : public Command {
       settings.batch_rows = static_cast<std::int32_t>(*batch_rows_);
     }
     if (prune_) settings.prune = true;
-    if (log_format_ == "json") {
-      settings.log_format = LogFormat::kJson;
-    } else if (log_format_ == "text") {
-      settings.log_format = LogFormat::kText;
-    } else if (!log_format_.empty()) {
-      return reject("--log-format is text or json, not \"" + log_format_ + "\"");
+    if (listen_) settings.serve.listen = listen_;
+    if (tls_certificate_) settings.serve.tls_certificate = tls_certificate_;
+    if (tls_key_) settings.serve.tls_key = tls_key_;
+    if (settings.serve.tls_certificate.has_value() != settings.serve.tls_key.has_value()) {
+      return reject("--tls-certificate and --tls-key go together");
+    }
+    if (!log_format_.empty()) {
+      TRY(settings.log_format, parse_log_format(log_format_));
     }
     return {};
   }
@@ -107,6 +125,53 @@ class Run : public Command {
     TRY(const auto interval, parse_duration(text));
     into = std::chrono::ceil<std::chrono::seconds>(interval);
     return {};
+  }
+
+  static Result<Exit> run_and_serve(RunnerOptions& options, const StopSignal& stop) {
+    Pulse pulse;
+    options.pulse = &pulse;
+    const ListenSettings& settings = options.settings.serve;
+    http::LogServerOptions serving;
+    serving.conninfo = options.conninfo;
+    serving.schema = options.schema;
+    serving.server.listen = *settings.listen;
+    serving.server.tls_certificate = settings.tls_certificate.value_or("");
+    serving.server.tls_key = settings.tls_key.value_or("");
+    serving.log.cache_bytes = static_cast<std::size_t>(settings.cache_mib) << 20;
+    serving.log.workers = static_cast<std::size_t>(settings.workers);
+    serving.log.patience = patience_of(options.settings);
+    serving.pulse = &pulse;
+
+    std::unique_ptr<http::LogServer> server;  // goes after the thread that may call it
+    std::atomic<http::LogServer*> started = nullptr;
+    const Hangup hangup([&started] {
+      if (http::LogServer* there = started) read_certificate_again(*there);
+    });
+    TRY(server, http::LogServer::start(serving));
+    started = server.get();
+    log(LogLevel::kInfo, "serving", {{"url", server->server().url()}});
+    options.on_checkpoint = [&server, others = options.on_checkpoint](const SignedHead& head) {
+      if (others) others(head);
+      server->wake();
+    };
+    const Result<void> ended = run_loop(options, stop);
+    // What was signed stays true and can still be read, whatever stopped the loop.
+    if (!ended.ok() && server->serves_something() && !stop.requested()) {
+      log(LogLevel::kError, "nothing is recorded any more; serving goes on", ended.error());
+      while (!stop.wait_for(std::chrono::hours(1))) {
+      }
+    }
+    if (!ended.ok()) return ended.error();
+    return Exit::kOk;
+  }
+
+  static void read_certificate_again(http::LogServer& server) {
+    const auto read = server.server().reload_certificate();
+    if (read.ok()) {
+      log(LogLevel::kInfo, "certificate and key were read again");
+    } else {
+      log(LogLevel::kError, "the old certificate stays in use", read.error());
+    }
   }
 
   Result<Exit> accept(Context& context, const RunnerOptions& options) const {
@@ -125,6 +190,24 @@ class Run : public Command {
     return Exit::kOk;
   }
 
+  // That a checkpoint has for its witnesses before it is shown without them.
+  static std::chrono::milliseconds patience_of(const ServiceSettings& settings) {
+    return settings.witness.policy ? settings.witness.timeout : std::chrono::milliseconds(0);
+  }
+
+  // Witnesses first, so that what they say is published.
+  static Result<std::vector<Outlet>> outlets(const ServiceSettings& settings) {
+    std::vector<Outlet> outlets;
+    if (settings.witness.policy) {
+      TRY(Outlet asking, witnessing(settings.witness));
+      outlets.push_back(std::move(asking));
+    }
+    if (settings.publish_directory) {
+      outlets.push_back(publishing_into(*settings.publish_directory, patience_of(settings)));
+    }
+    return outlets;
+  }
+
   static Result<Exit> run_cycle(Context& context, const RunnerOptions& options) {
     TRY(pg::Connection * connection, context.database().connect());
     Progress progress(context.output(), "recording");
@@ -133,6 +216,11 @@ class Run : public Command {
                  [&](std::uint64_t done, std::uint64_t total) { progress.update(done, total); }));
     progress.clear();
     TRY(const Ledger ledger, open_ledger(context));
+    TRY(const auto ways_out, outlets(options.settings));
+    for (const Outlet& outlet : ways_out) {
+      const auto delivered = outlet.deliver(ledger, [] { return false; });
+      if (!delivered.ok()) return delivered.error().within(outlet.name);
+    }
     TRY(const auto sources, list_sources(ledger));
     json::array failing;
     for (const SourceInfo& source : sources) {
@@ -165,6 +253,9 @@ class Run : public Command {
   std::string late_sweep_interval_;
   std::optional<std::uint64_t> batch_rows_;
   bool prune_ = false;
+  std::optional<std::string> listen_;
+  std::optional<std::string> tls_certificate_;
+  std::optional<std::string> tls_key_;
   std::string log_format_;
   std::string accept_head_;
   std::string state_;

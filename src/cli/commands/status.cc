@@ -70,6 +70,12 @@ class Status : public Command {
                     {"root", to_base64(status.checkpoint->root.view())},
                     {"signed_at", json_time(status.checkpoint->signed_at)}};
     }
+    json::value witnessed = nullptr;
+    if (status.witnessed) {
+      witnessed = {{"size", status.witnessed->size.value},
+                   {"signed_at", json_time(status.witnessed->signed_at)},
+                   {"newest", status.witnessed->size == status.checkpoint->size}};
+    }
     print_json(context.output(),
                {{"origin", ledger.origin()},
                 {"schema", ledger.schema()},
@@ -77,6 +83,7 @@ class Status : public Command {
                 {"root", to_base64(status.head.root.view())},
                 {"log_size", status.log_size},
                 {"checkpoint", std::move(checkpoint)},
+                {"witnessed", std::move(witnessed)},
                 {"guard", {{"path", guard.path()}, {"state", guard_state(status, guard)}}},
                 {"sources", std::move(sources)}});
   }
@@ -94,6 +101,13 @@ class Status : public Command {
     out.line("  size        " + pad_right(counted(status.head.size.value, "entry", "entries"), 26) +
              is_signed);
     out.line("  root        " + to_base64(status.head.root.view()));
+    if (status.witnessed) {
+      const bool newest = status.witnessed->size == status.checkpoint->size;
+      out.line("  witnessed   " +
+               (newest ? std::string("the newest checkpoint")
+                       : "size " + with_thousands(status.witnessed->size.value) + ", signed " +
+                             short_span(since(status.witnessed->signed_at, status.now)) + " ago"));
+    }
     if (status.log_size > status.head.size.value) {
       out.line("  waiting     " +
                counted(status.log_size - status.head.size.value, "entry is", "entries are") +

@@ -13,6 +13,7 @@
 #include "cli/json.h"
 #include "cli/key_argument.h"
 #include "cli/program.h"
+#include "cli/trust.h"
 #include "cli/verdict_json.h"
 #include "cli/verdict_text.h"
 #include "pgtally/proof_file.h"
@@ -52,9 +53,7 @@ class Verify : public Command {
 
   void declare(Options& options) override {
     options.arguments("FILE", files_, "proofs (.tlog-proof, .order-proof); - is standard input");
-    options.option("--vkey", "K", vkey_, "the ledger's verifier key, name+hash+base64");
-    options.option("--policy", "P", policy_,
-                   "a C2SP tlog-policy file instead: ledgers and witnesses that are trusted");
+    trust_.declare(options);
     options.option("--source", "S", source_, "the proof must be about this source");
     options.options("--key", "KEY", key_, kKeyHelp);
     options.option("--row", "FILE", row_,
@@ -64,7 +63,7 @@ class Verify : public Command {
   }
 
   Result<Exit> run(Context& context) override {
-    TRY(const Policy policy, trusted());
+    TRY(const Policy policy, trust_.read());
     TRY(const Expectations expected, expectations());
     if (std::ranges::count(files_, "-") > 1) return reject("standard input can be read only once");
 
@@ -82,26 +81,6 @@ class Verify : public Command {
     std::optional<Error> error;
     Exit exit = Exit::kOk;
   };
-
-  Result<Policy> trusted() const {
-    if (vkey_ && policy_) return reject("--vkey and --policy both say what is trusted");
-    if (vkey_) {
-      auto key = VerifierKey::parse(*vkey_);
-      if (!key.ok()) {
-        return reject("--vkey: " + key.error().message,
-                      "It should be one line, name+hash+base64, as `pgtally key show` prints it.");
-      }
-      return Policy::trust(std::move(*key));
-    }
-    if (!policy_) {
-      return reject("nothing says whom to trust",
-                    "Give the ledger's verifier key with --vkey, or a policy file with --policy.");
-    }
-    TRY(const std::string text, read_file(*policy_, kMaxPolicySize));
-    auto policy = Policy::parse(text);
-    if (!policy.ok()) return std::move(policy).error().within(*policy_);
-    return policy;
-  }
 
   Result<Expectations> expectations() const {
     Expectations expected;
@@ -202,8 +181,7 @@ class Verify : public Command {
   }
 
   std::vector<std::string> files_;
-  std::optional<std::string> vkey_;
-  std::optional<std::string> policy_;
+  Trust trust_;
   std::optional<std::string> source_;
   std::vector<std::string> key_;
   std::optional<std::string> row_;
