@@ -149,7 +149,7 @@ std::string statement_part(const SourceText& p, bool has_time) {
           EXIT;
         END IF;{first}        taken := 1;
       END LOOP;
-      IF taken = 1 AND NOT more THEN
+      IF NOT FOUND OR (taken = 1 AND NOT more) THEN  -- no row, or one
         RETURN NULL;
       END IF;
       BEGIN

@@ -71,6 +71,21 @@ TEST(TriggerPromise, one_row_without_a_hash_keeps_no_other_from_being_recorded) 
   EXPECT_EQ(ledger.info().state, "active");
 }
 
+TEST(TriggerPromise, a_statement_may_insert_no_row_or_begin_with_one_that_has_no_hash) {
+  const TriggerLedger ledger;
+  ledger.psql("CREATE TABLE a (id int PRIMARY KEY, h bytea NOT NULL)");
+  ledger.add("a", false, "id", [](SourceRequest& request) { request.hash_column = "h"; });
+  ledger.psql(
+      "INSERT INTO a SELECT 1, sha256('') WHERE false;"
+      "INSERT INTO a VALUES (2, sha256('')), (3, sha256(''));"
+      "INSERT INTO a VALUES (2, sha256('')) ON CONFLICT DO NOTHING");
+  EXPECT_EQ(ledger.staged(), "2");
+  ledger.psql("INSERT INTO a VALUES (4, 'short'), (5, sha256('')), (6, 'short')");
+  EXPECT_EQ(ledger.staged(), "3");
+  EXPECT_EQ(ledger.entries(), (Lines{"i 2", "i 3", "i 5"}));
+  EXPECT_EQ(ledger.info().state, "failing");
+}
+
 TEST(TriggerPromise, transactions_that_miss_rows_do_not_wait_for_each_other) {
   const TriggerLedger ledger;
   ledger.psql("CREATE TABLE a (id int PRIMARY KEY, v text)");
