@@ -152,7 +152,7 @@ AS $$
   SELECT EXISTS (SELECT FROM pg_trigger
                   WHERE tgrelid = 'pgtally.processed_log'::regclass AND tgname = 'continue_log')
      AND EXISTS (SELECT FROM pg_constraint
-                  WHERE conrelid = 'pgtally.append_only_log'::regclass
+                  WHERE contypid = 'pgtally.staging_xid'::regtype
                     AND conname = 'xid_is_the_writers_own')
      AND EXISTS (SELECT FROM pg_policy
                   WHERE polrelid = 'pgtally.append_only_log'::regclass AND polname = 'see_own')

@@ -32,6 +32,13 @@ RETURN CASE
   WHEN operation = 4 THEN ''::bytea
   ELSE coalesce(key, int2send(octet_length(id::text)::int2) || convert_to(id::text, 'UTF8')) END;
 
+-- What is recorded of the content of a row of staging: the hash of its data or, where it has none, the
+-- hash that whoever captured it has put there. The owner can leave out both. That row holds nothing,
+-- and is recorded like one that holds no byte.
+CREATE OR REPLACE FUNCTION pgtally.staged_content(content_hash bytea, data bytea) RETURNS bytea
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN coalesce(sha256(data), content_hash, sha256(''::bytea));
+
 -- The rows of staging that the round `r` still has to take, in the order of their ids; at most
 -- max_rows. Not in that of their transactions: of two that change one row, the later one may have begun
 -- earlier, but its trigger was given the higher id, because it had to wait for the row. (What is in
@@ -75,8 +82,8 @@ BEGIN
   SELECT 0, w.source_id::integer, w.definition::integer, w.operation::smallint,
          pgtally.staged_key(w.operation, w.key, w.id),
          coalesce(w.source_position, w.id::text), pgtally.encodable(w.source_time),
-         coalesce(w.content_hash, sha256(w.data)),
-         CASE WHEN w.source_id = ANY(keeping) THEN w.data END, w.xid, w.id, NULL::text[]
+         pgtally.staged_content(w.content_hash, w.data),
+         CASE WHEN w.source_id = ANY(keeping) THEN w.data END, w.xid::xid8, w.id, NULL::text[]
     FROM (
       (SELECT l.* FROM unnest(pgtally.in_progress_below_xmax(r.since, r.since_self)) AS open(xid)
          CROSS JOIN LATERAL (

@@ -11,8 +11,13 @@
 namespace pgtally {
 namespace {
 
-// Of larger statements the rows are not put into arrays, which end at 1 GB.
-constexpr int kArrayRows = 100'000;
+// Larger statements are not hashed into arrays first, but staged in the block that catches errors.
+// That takes a transaction id, which is nothing beside so many rows.
+constexpr int kArrayRows = 1'000;
+// Operations, as staging has them.
+constexpr char kInsert = '1';
+constexpr char kUpdate = '2';
+constexpr char kDelete = '3';
 
 const std::vector<std::string>& all_settings() {
   static const std::vector<std::string> settings{
@@ -66,8 +71,7 @@ Result<std::string> key_changes(const SourceDefinition& definition) {
   std::string out;
   for (const std::string& column : definition.key) {
     TRY(const auto name, pg::quote_identifier(column));
-    out += fmt::format("{0}format('%s', OLD.{1}) <> format('%s', NEW.{1})",
-                       out.empty() ? "" : " OR ", name);
+    out += fmt::format("{0}concat(OLD.{1}) <> concat(NEW.{1})", out.empty() ? "" : " OR ", name);
   }
   return out;
 }
@@ -86,28 +90,49 @@ std::string note(const SourceText& p, const std::string& for_good) {
 }
 
 // A block, called `w` like the inner queries of feeds, that has key and hash of the row in variable
-// `row`, and then does `record`. Every expression is one that PL/pgSQL evaluates without a query.
+// `row`, and then does `record`. Every expression is one that PL/pgSQL evaluates without a query. It
+// keeps their plans for the session, and once a column has another type they fail: then a query that is
+// planned anew does the same. `moves`: whether the key of NEW is another than that of OLD.
 std::string with_row(const SourceText& p, const std::string& row, const std::string& missed,
-                     const std::string& record) {
-  return fmt::format(R"sql(
+                     const std::string& record, const std::string& moves = "") {
+  const std::string query =
+      fmt::format("SELECT {}, {}, {} FROM (SELECT {} FROM (SELECT ($1).*) AS t OFFSET 0) AS w",
+                  p.covered_key, p.content, p.has_time ? "w.tm" : "NULL", p.columns);
+  const std::string quote = dollar_quote(query);
+  const std::string planned_anew = fmt::format("EXECUTE {0}{1}{0}", quote, query);
+  return fmt::format(
+      R"sql(
       <<w>>
       DECLARE
         t ALIAS FOR {row};
         {variables}
-        key bytea; content bytea;
+        key bytea; content bytea;{moves}
       BEGIN
         BEGIN
-{assignments}          key := {key};
+{assign_moves}{assignments}          key := {key};
           content := {content};
-        EXCEPTION WHEN OTHERS THEN
+        EXCEPTION WHEN datatype_mismatch THEN
+          BEGIN
+{moves_anew}            {planned_anew} INTO key, content{and_tm} USING t;{compare_moves}
+          EXCEPTION WHEN OTHERS THEN
+            {missed}
+          END;
+        WHEN OTHERS THEN
           {missed}
         END;
 {record}      END;
 )sql",
-                     fmt::arg("row", row), fmt::arg("variables", p.variables),
-                     fmt::arg("assignments", p.assignments), fmt::arg("key", p.covered_key),
-                     fmt::arg("content", p.content), fmt::arg("missed", missed),
-                     fmt::arg("record", record));
+      fmt::arg("row", row), fmt::arg("variables", p.variables),
+      fmt::arg("moves", moves.empty() ? "" : " moves boolean; key_before bytea;"),
+      fmt::arg("assign_moves", moves.empty() ? "" : fmt::format("          moves := {};\n", moves)),
+      fmt::arg("assignments", p.assignments), fmt::arg("key", p.covered_key),
+      fmt::arg("content", p.content), fmt::arg("missed", missed), fmt::arg("record", record),
+      fmt::arg("planned_anew", planned_anew), fmt::arg("and_tm", p.has_time ? ", tm" : ""),
+      fmt::arg("moves_anew",
+               moves.empty()
+                   ? ""
+                   : fmt::format("            {} INTO key_before USING OLD;\n", planned_anew)),
+      fmt::arg("compare_moves", moves.empty() ? "" : "\n            moves := key_before <> key;"));
 }
 
 std::string truncate_part(const SourceText& p) {
@@ -122,113 +147,123 @@ std::string truncate_part(const SourceText& p) {
                      fmt::arg("definition", p.definition));
 }
 
-std::string insert_values(const SourceText& p, const std::string& operation,
-                          const std::string& time) {
-  return fmt::format("        {}\n        VALUES ({}, {}, {}, w.key, {}, w.content);\n",
-                     insert_into_staging(p), p.id, p.definition, operation, time);
+// What is gone claims no time.
+std::string insert_values(const SourceText& p, char operation, const std::string& row = "w.") {
+  const std::string time = p.has_time && operation != kDelete ? row + "tm" : "NULL";
+  return fmt::format("        {}\n        VALUES ({}, {}, {}, {}key, {}, {}content);\n",
+                     insert_into_staging(p), p.id, p.definition, operation, row, time, row);
 }
 
-// The rows of one statement. The first by itself, since there is mostly no other. Then the rest, and
-// what became of a first one that could not be hashed, all at once. If that does not go either, one by
-// one, so that only those that cannot be hashed are missed.
-std::string statement_part(const SourceText& p, bool has_time) {
+// The rows of one statement. There is mostly one, which a single query hashes. If there are more, all
+// are hashed at once; and if one of them cannot be, one by one, so that no other is missed.
+std::string statement_part(const SourceText& p) {
+  const std::string time = p.has_time ? "w.tm" : "NULL";
   return fmt::format(
       R"sql(
-  IF TG_LEVEL = 'STATEMENT' THEN
     DECLARE
       r        record;
-      taken    integer := 0;
-      more     boolean := false;
+      key      bytea;
+      content  bytea;
+      tm       timestamptz;
+      at_once  boolean;
       keys     bytea[];
       contents bytea[];
       times    timestamptz[];
     BEGIN
-      FOR r IN SELECT * FROM added LOOP
-        IF taken = 1 THEN
-          more := true;
-          EXIT;
-        END IF;{first}        taken := 1;
-      END LOOP;
-      IF NOT FOUND OR (taken = 1 AND NOT more) THEN  -- no row, or one
-        RETURN NULL;
-      END IF;
       BEGIN
-        SELECT array_agg({key}),
-               array_agg({content}),
-               {times}
-          INTO keys, contents, times
+        SELECT {key},
+               {content}{and_time}
+          INTO STRICT key, content{and_tm}
           FROM (SELECT {columns}
-                  FROM added AS t OFFSET taken LIMIT {limit} + 1) AS w;
-        IF cardinality(keys) > {limit} THEN
-          {insert}
-          SELECT {id}, {definition}, 1, {key}, w.tm,
-                 {content}
-            FROM (SELECT {columns}
-                    FROM added AS t OFFSET taken) AS w;
-          RETURN NULL;
-        END IF;
-        more := false;
-      EXCEPTION WHEN OTHERS THEN
+                  FROM added AS t OFFSET 0) AS w;
+      EXCEPTION WHEN no_data_found THEN
+        RETURN NULL;
+      WHEN OTHERS THEN
         IF SQLSTATE LIKE '42%' THEN  -- a column is gone: it is for all rows
           {note}
           RETURN NULL;
         END IF;
-        more := true;
-      END;
-      IF NOT more THEN
-        {insert}
-        SELECT {id}, {definition}, 1, u.k, {time}, u.c FROM {unnest};
+        at_once := SQLSTATE = 'P0003';  -- more than one row
+        BEGIN
+          IF at_once THEN
+            SELECT array_agg({key}),
+                   array_agg({content}),
+                   {times}
+              INTO keys, contents, times
+              FROM (SELECT {columns}
+                      FROM added AS t LIMIT {limit} + 1) AS w;
+            IF cardinality(keys) > {limit} THEN
+              {insert}
+              SELECT {id}, {definition}, 1, {key}, {time},
+                     {content}
+                FROM (SELECT {columns}
+                        FROM added AS t OFFSET 0) AS w;
+              RETURN NULL;
+            END IF;
+          END IF;
+        EXCEPTION WHEN OTHERS THEN
+          at_once := false;
+        END;
+        IF at_once THEN
+          {insert}
+          SELECT {id}, {definition}, 1, u.k, {unnested_time}, u.c FROM {unnest};
+          RETURN NULL;
+        END IF;
+        FOR r IN SELECT * FROM added LOOP{each}        END LOOP;
         RETURN NULL;
-      END IF;
-      FOR r IN SELECT * FROM added OFFSET taken LOOP{each}      END LOOP;
-    END;
+      END;
+{one}    END;
     RETURN NULL;
-  END IF;
 )sql",
-      fmt::arg("key", p.covered_key), fmt::arg("content", p.content),
-      fmt::arg("columns", p.columns), fmt::arg("times", has_time ? "array_agg(w.tm)" : "NULL"),
-      fmt::arg("limit", kArrayRows), fmt::arg("insert", insert_into_staging(p)),
-      fmt::arg("id", p.id), fmt::arg("definition", p.definition),
-      fmt::arg("time", has_time ? "u.m" : "NULL"),
-      fmt::arg("unnest", has_time ? "unnest(keys, contents, times) AS u(k, c, m)"
-                                  : "unnest(keys, contents) AS u(k, c)"),
-      fmt::arg("note", note(p, "false")),
-      fmt::arg("first", with_row(p, "r", "EXIT;", insert_values(p, "1", "w.tm"))),
+      fmt::arg("key", p.covered_key), fmt::arg("content", p.content), fmt::arg("time", time),
+      fmt::arg("and_time", p.has_time ? ", w.tm" : ""),
+      fmt::arg("and_tm", p.has_time ? ", tm" : ""), fmt::arg("columns", p.columns),
+      fmt::arg("times", p.has_time ? "array_agg(w.tm)" : "NULL"), fmt::arg("limit", kArrayRows),
+      fmt::arg("insert", insert_into_staging(p)), fmt::arg("id", p.id),
+      fmt::arg("definition", p.definition), fmt::arg("unnested_time", p.has_time ? "u.m" : "NULL"),
+      fmt::arg("unnest", p.has_time ? "unnest(keys, contents, times) AS u(k, c, m)"
+                                    : "unnest(keys, contents) AS u(k, c)"),
+      fmt::arg("note", note(p, "false")), fmt::arg("one", insert_values(p, kInsert, "")),
       fmt::arg("each", with_row(p, "r", note(p, "false") + "\n          CONTINUE;",
-                                insert_values(p, "1", "w.tm"))));
+                                insert_values(p, kInsert))));
 }
 
 // One inserted row.
 std::string insert_part(const SourceText& p) {
   return with_row(p, "NEW", note(p, "false") + "\n          RETURN NULL;",
-                  insert_values(p, "1", "w.tm"));
+                  insert_values(p, kInsert));
 }
 
-// One inserted, updated or deleted row. A row whose key changes is deleted and inserted.
-std::string change_part(const SourceText& p, const std::string& key_changes) {
-  const std::string missed = note(p, "TG_OP <> 'INSERT'") + "\n          RETURN NULL;";
-  return fmt::format(
-      R"sql(
-  DECLARE
-    goes boolean := TG_OP = 'DELETE';
-  BEGIN
-    IF TG_OP = 'UPDATE' THEN
-      BEGIN
-        goes := {key_changes};
-      EXCEPTION WHEN OTHERS THEN
-          {missed}
-      END;
-    END IF;
-    IF goes THEN{old}    END IF;
-    IF TG_OP <> 'DELETE' THEN{new}    END IF;
-  END;
+// One updated row. One whose key changes is deleted and inserted.
+std::string update_part(const SourceText& p, const std::string& key_changes) {
+  const std::string missed = note(p, "true") + "\n          RETURN NULL;";
+  const std::string moved = fmt::format(
+      R"sql(        IF moves THEN{old}{inserted}          RETURN NULL;
+        END IF;
+{updated})sql",
+      fmt::arg("old", with_row(p, "OLD", missed, insert_values(p, kDelete))),
+      fmt::arg("inserted", insert_values(p, kInsert)),
+      fmt::arg("updated", insert_values(p, kUpdate)));
+  return fmt::format(R"sql(
+  IF TG_OP = 'UPDATE' THEN{row}    RETURN NULL;
+  END IF;
 )sql",
-      fmt::arg("key_changes", key_changes), fmt::arg("missed", missed),
-      fmt::arg("old", with_row(p, "OLD", missed, insert_values(p, "3", "NULL"))),
-      fmt::arg("new", with_row(p, "NEW", missed,
-                               insert_values(
-                                   p, "CASE WHEN TG_OP = 'UPDATE' AND NOT goes THEN 2 ELSE 1 END",
-                                   "w.tm"))));
+                     fmt::arg("row", with_row(p, "NEW", missed, moved, key_changes)));
+}
+
+// One deleted row.
+std::string delete_part(const SourceText& p) {
+  return with_row(p, "OLD", note(p, "true") + "\n          RETURN NULL;",
+                  insert_values(p, kDelete));
+}
+
+// What fires most often is asked for first, since a question costs as much as a column does.
+std::string parts(const SourceText& p, bool by_statement, bool track_changes,
+                  const std::string& key_changes) {
+  const std::string inserted = by_statement ? statement_part(p) : insert_part(p);
+  if (!track_changes) return inserted;
+  return update_part(p, key_changes) + truncate_part(p) + "\n  IF TG_OP = 'INSERT' THEN" +
+         inserted + "    RETURN NULL;\n  END IF;\n" + delete_part(p);
 }
 
 }  // namespace
@@ -270,23 +305,17 @@ Result<std::string> trigger_function(const TriggerRequest& request) {
 #variable_conflict use_variable
 BEGIN
   -- Whoever may call it could put it on a table of his own, and forge rows.
-  IF TG_RELID <> {oid} AND NOT {s}.is_part_of(TG_RELID, {relation}) THEN
-    PERFORM {s}.note_missed({id}, false, '42501',
-      format('table %s calls the function of this source', TG_RELID::regclass));
-    RETURN NULL;
+  IF TG_RELID <> {oid} THEN
+    IF NOT {s}.is_part_of(TG_RELID, {relation}) THEN
+      PERFORM {s}.note_missed({id}, false, '42501',
+        format('table %s calls the function of this source', TG_RELID::regclass));
+      RETURN NULL;
+    END IF;
   END IF;
 )sql",
                                  fmt::arg("oid", request.shape.oid), fmt::arg("s", p.schema),
                                  fmt::arg("relation", relation), fmt::arg("id", p.id));
-  if (request.track_changes) body += truncate_part(p);
-  if (by_statement) {
-    body += statement_part(p, request.definition.time.has_value());
-  }
-  if (request.track_changes) {
-    body += change_part(p, changes);
-  } else if (!by_statement) {
-    body += insert_part(p);
-  }
+  body += parts(p, by_statement, request.track_changes, changes);
   body += "  RETURN NULL;\nEND ";
   const std::string quote = dollar_quote(body);
   return fmt::format(

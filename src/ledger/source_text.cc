@@ -28,9 +28,21 @@ bool is_short_type(const std::string& type) {
   return std::find(types.begin(), types.end(), type) != types.end();
 }
 
-// The text that a type's output function gives. For text that is the value itself.
+// The text that a type's output function gives is the value itself.
+bool is_text(const std::string& type) {
+  return type == "text" || type == "character varying";
+}
+
 std::string output_text(const std::string& expression, const std::string& type) {
-  return type == "text" ? expression : fmt::format("format('%s', {})", expression);
+  return is_text(type) ? expression : fmt::format("concat({})", expression);
+}
+
+// The bytes of that text; NULL for NULL, which concat() would make a text of.
+std::string output_bytes(const std::string& expression, const std::string& type) {
+  const std::string bytes = fmt::format("convert_to({}, 'UTF8')", output_text(expression, type));
+  return is_text(type)
+             ? bytes
+             : fmt::format("CASE WHEN {} IS DISTINCT FROM NULL THEN {} END", expression, bytes);
 }
 
 std::string list(std::size_t count, const std::string& form, const std::string& separator = ", ") {
@@ -78,8 +90,8 @@ std::string row_expression(const SourceDefinition& definition) {
     Bytes prefix{static_cast<std::uint8_t>(name.size())};
     prefix.insert(prefix.end(), name.begin(), name.end());
     out += fmt::format(
-        "\n           || CASE WHEN w.v{0} IS NULL THEN ''::bytea ELSE E'\\\\x{1}'::bytea"
-        " || int4send(octet_length(w.v{0})) || w.v{0} END",
+        "\n           || coalesce(E'\\\\x{1}'::bytea || int4send(octet_length(w.v{0})) || w.v{0}, "
+        "'')",
         place + 1, to_hex(prefix));
   }
   return out + ")";
@@ -185,13 +197,12 @@ Result<SourceText> source_text(const std::string& schema, std::int32_t source_id
     for (std::size_t i = 0; i < definition.columns.size(); ++i) {
       const ColumnDefinition& column = definition.columns[i];
       TRY(const auto name, pg::quote_identifier(column.name));
-      add(fmt::format("v{}", i + 1), "bytea",
-          fmt::format("CASE WHEN t.{0} IS DISTINCT FROM NULL THEN convert_to({1}, 'UTF8') END", name,
-                      output_text("t." + name, column.type)));
+      add(fmt::format("v{}", i + 1), "bytea", output_bytes("t." + name, column.type));
     }
     p.content = row_expression(definition);
   }
-  if (definition.time) {
+  p.has_time = definition.time.has_value();
+  if (p.has_time) {
     TRY(const auto name, pg::quote_identifier(*definition.time));
     const TableColumn* column = shape.column(*definition.time);
     // A date may be later than any timestamp, and the cast would fail.
@@ -206,7 +217,9 @@ Result<SourceText> source_text(const std::string& schema, std::int32_t source_id
   } else {
     p.time = "NULL::timestamptz";
   }
-  add("tm", "timestamptz", p.time);
+  columns.push_back(p.time + " AS tm");
+  p.variables += "tm timestamptz; ";
+  if (p.has_time) p.assignments += fmt::format("          tm := {};\n", p.time);
   if (definition.mode == "xid") columns.emplace_back("t.xid AS x");
   p.columns = fmt::format("{}", fmt::join(columns, ",\n             "));
   return p;

@@ -24,6 +24,7 @@ struct SourceText {
   std::int32_t id = 0;
   std::uint32_t definition = 0;
   bool integer_key = false;             // the key is one integer column
+  bool has_time = false;                // rows claim one
   std::string source;                   // its name, as a literal
   std::string table;                    // with its alias: public.payment AS t
   std::string columns;                  // the select list of the inner queries

@@ -255,6 +255,11 @@ TEST(Staging, refuses_a_transaction_id_that_is_not_the_writers) {
   EXPECT_EQ(ledger.psql_error("INSERT INTO pgtally.append_only_log (data, xid) VALUES ('a', '3')")
                 .substr(0, 5),
             "23514");
+  EXPECT_EQ(ledger
+                .psql_error("COPY pgtally.append_only_log (data, xid) FROM PROGRAM "
+                            "'printf \"a\\t3\\n\"'")
+                .substr(0, 5),
+            "23514");
   EXPECT_EQ(
       ledger.psql_error("INSERT INTO pgtally.append_only_log (source_id, data) VALUES (0, 'a')")
           .substr(0, 5),
@@ -263,6 +268,20 @@ TEST(Staging, refuses_a_transaction_id_that_is_not_the_writers) {
       ledger.psql_error("INSERT INTO pgtally.append_only_log (operation, data) VALUES (5, 'a')")
           .substr(0, 5),
       "23514");
+}
+
+// What only the owner can write; whatever it is, it does not stop the log.
+TEST(Staging, has_an_answer_to_rows_without_content_and_to_those_with_two) {
+  const TestSchema ledger;
+  ledger.psql("UPDATE pgtally.source SET blind = false; DELETE FROM pgtally.secret");
+  ledger.psql(
+      "INSERT INTO pgtally.append_only_log (data, content_hash) VALUES (NULL, NULL), ('a', "
+      "sha256('b')), (NULL, sha256('c'))");
+  EXPECT_EQ(ledger.drain(), 3);
+  EXPECT_EQ(ledger.psql("SELECT array_agg(content_hash ORDER BY id) = ARRAY[sha256(''), "
+                        "sha256('a'), sha256('c')] FROM pgtally.processed_log WHERE source_id = 1 "
+                        "AND operation = 1"),
+            "t");
 }
 
 }  // namespace
