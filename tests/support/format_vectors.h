@@ -1,4 +1,4 @@
-// Reads what tests/vectors/format/generate.py wrote: records of `field value` lines.
+// Reads the vectors of tests/vectors/format and tests/vectors/types: records of `field value` lines.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -25,17 +25,18 @@ inline std::string format_vector_file(const std::string& name) {
   return read_file(std::string(PGTALLY_VECTORS) + "/format/" + name);
 }
 
-// Hexadecimal, or hexadecimal*count for a long run.
+// Hexadecimal, or pieces of it that are joined by +; hexadecimal*count for a long run.
 inline std::string text_of_hex(const std::string& value) {
-  const std::size_t star = value.find('*');
-  const auto bytes = from_hex(value.substr(0, star));
+  const std::size_t plus = value.find('+');
+  const std::string piece = value.substr(0, plus);
+  const std::size_t star = piece.find('*');
+  const auto bytes = from_hex(piece.substr(0, star));
   EXPECT_TRUE(bytes.ok()) << value;
   if (!bytes.ok()) return {};
-  const std::string once(as_text(*bytes));
-  if (star == std::string::npos) return once;
-  std::string run;
-  for (int i = std::atoi(value.c_str() + star + 1); i > 0; --i) run += once;
-  return run;
+  const int count = star == std::string::npos ? 1 : std::atoi(piece.c_str() + star + 1);
+  std::string text;
+  for (int i = 0; i < count; ++i) text += as_text(*bytes);
+  return plus == std::string::npos ? text : text + text_of_hex(value.substr(plus + 1));
 }
 
 class VectorRecord {
@@ -80,9 +81,8 @@ class VectorRecord {
   }
 };
 
-inline std::vector<VectorRecord> format_vectors(const std::string& name) {
+inline std::vector<VectorRecord> vectors_of(const std::string& text) {
   std::vector<VectorRecord> records(1);
-  std::string text = format_vector_file(name);
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t end = text.find('\n', at);
     const std::string line = text.substr(at, end - at);
@@ -96,6 +96,10 @@ inline std::vector<VectorRecord> format_vectors(const std::string& name) {
     }
   }
   return records;
+}
+
+inline std::vector<VectorRecord> format_vectors(const std::string& name) {
+  return vectors_of(format_vector_file(name));
 }
 
 }  // namespace pgtally::test
