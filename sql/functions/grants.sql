@@ -18,7 +18,8 @@ GRANT SELECT ON pgtally.ledger, pgtally.source, pgtally.definition, pgtally.log_
                 pgtally.sweep, pgtally.failure, pgtally.reading, pgtally.stream_source
    TO pgtally_reader, pgtally_sequencer;
 GRANT SELECT (endpoint_id, place) ON pgtally.endpoint TO pgtally_reader, pgtally_sequencer;
-GRANT EXECUTE ON FUNCTION pgtally.waiting() TO pgtally_reader, pgtally_sequencer;
+GRANT EXECUTE ON FUNCTION pgtally.waiting(), pgtally.documents(bigint, bigint)
+   TO pgtally_reader, pgtally_sequencer;
 
 -- Sequences, integrates and stores what was signed.
 GRANT INSERT ON pgtally.tree_head, pgtally.tile, pgtally.checkpoint, pgtally.cosignature,

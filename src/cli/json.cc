@@ -1,7 +1,6 @@
 #include "cli/json.h"
 
 #include "base/encoding.h"
-#include "format/times.h"
 
 namespace pgtally::cli {
 namespace {
@@ -90,17 +89,6 @@ Result<std::vector<Hash>> hashes_member(const json::object& object, std::string_
     hashes.push_back(hash);
   }
   return hashes;
-}
-
-json::value json_time(Time time) {
-  if (time.microseconds == Time::kNone) return nullptr;
-  return json::value(time_as_rfc3339(time));
-}
-
-json::array json_strings(const std::vector<std::string>& strings) {
-  json::array array;
-  for (const std::string& string : strings) array.emplace_back(string);
-  return array;
 }
 
 }  // namespace pgtally::cli

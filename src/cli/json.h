@@ -1,8 +1,6 @@
-// JSON in and out: Boost.JSON, whose objects keep their members in the order in which they were
-// written.
+// JSON out to the terminal and in from files.
 #pragma once
 
-#include <boost/json.hpp>
 #include <string>
 #include <string_view>
 
@@ -10,10 +8,9 @@
 #include "pgtally/entry.h"
 #include "pgtally/result.h"
 #include "pgtally/types.h"
+#include "service/json.h"
 
 namespace pgtally::cli {
-
-namespace json = boost::json;
 
 // One line of JSON on stdout. Bytes that are not UTF-8 come out as U+FFFD.
 void print_json(Output& output, const json::value& value);
@@ -28,9 +25,5 @@ void print_json(Output& output, const json::value& value);
 [[nodiscard]] Result<Hash> hash_member(const json::object& object, std::string_view name);
 [[nodiscard]] Result<std::vector<Hash>> hashes_member(const json::object& object,
                                                       std::string_view name);
-
-// RFC 3339, or null for none.
-[[nodiscard]] json::value json_time(Time time);
-[[nodiscard]] json::array json_strings(const std::vector<std::string>& strings);
 
 }  // namespace pgtally::cli

@@ -6,7 +6,7 @@
 
 namespace pgtally::cli {
 
-json::object json_source(const SourceStatus& source) {
+json::object json_source_in_full(const SourceStatus& source) {
   const SourceInfo& info = source.info;
   json::value failure = nullptr;
   if (info.failure) {
@@ -15,11 +15,10 @@ json::object json_source(const SourceStatus& source) {
                {"since", json_time(info.failure->since)},
                {"attempts", info.failure->attempts}};
   }
-  return {{"name", info.name},           {"mode", info.mode},
-          {"state", info.state},         {"entries", info.entries},
-          {"lag_rows", source.lag_rows}, {"lag_seconds", source.lag_seconds},
-          {"late_rows", info.late_rows}, {"open_holes", info.open_holes},
-          {"last_key", info.last_key},   {"failure", std::move(failure)}};
+  json::object object = json_source(source);
+  object["last_key"] = info.last_key;
+  object["failure"] = std::move(failure);
+  return object;
 }
 
 std::string behind(const SourceStatus& source) {

@@ -9,8 +9,8 @@
 
 namespace pgtally::cli {
 
-// Name, mode, state, entries, lag, late rows, and why it fails if it does.
-[[nodiscard]] json::object json_source(const SourceStatus& source);
+// What everybody may know of it, its last key, and why it fails if it does.
+[[nodiscard]] json::object json_source_in_full(const SourceStatus& source);
 
 // "0.4 s"
 [[nodiscard]] std::string behind(const SourceStatus& source);

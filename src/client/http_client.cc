@@ -107,7 +107,11 @@ class Transfer {
     const CURLcode code = code_.value_or(CURLE_FAILED_INIT);
     const std::string why = error_[0] != '\0' ? error_.data() : curl_easy_strerror(code);
     const std::string message = quoted(request_.url, 200) + ": " + why;
-    if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL) return reject(message);
+    // Once a server has answered, it is its redirect that cannot be followed.
+    const bool is_own_url = header_size_ == 0;
+    if (is_own_url && (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL)) {
+      return reject(message);
+    }
     return retry(message);
   }
 

@@ -9,8 +9,8 @@
 //
 // Errors: kReject for a URL that is none, and for an answer larger than its limit; kRetry for
 // everything that may go better next time: no connection, no answer in time, a connection that
-// breaks off, a certificate that does not verify. A status such as 404 or 500 is an answer, not an
-// error.
+// breaks off, a certificate that does not verify, a redirect that is not followed. A status such as
+// 404 or 500 is an answer, not an error.
 #pragma once
 
 #include <chrono>

@@ -4,7 +4,13 @@
 
 #include <algorithm>
 
+#include "base/encoding.h"
+
 namespace pgtally {
+
+std::string document_path(const Hash& hash) {
+  return "document/" + to_hex(hash.view());
+}
 
 Result<std::vector<std::vector<Hash>>> LogTiles::read(std::span<const TileRequest> requests) {
   std::vector<TileId> ids;

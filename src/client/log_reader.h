@@ -39,6 +39,17 @@ class LogReader {
                                                                  TreeSize size) = 0;
 };
 
+// A log of pgtally's, with the documents that its define and notice entries name.
+class DocumentedLog : public LogReader {
+ public:
+  // Those of the entries from `first` up to `before`. Nobody has held them against the entries yet.
+  [[nodiscard]] virtual Result<std::vector<std::string>> documents(LeafIndex first,
+                                                                   LeafIndex before) = 0;
+};
+
+// Under which relative path a document is served: "document/<SHA-256 in hex>".
+[[nodiscard]] std::string document_path(const Hash& hash);
+
 // The tree of a log at one size, for proofs. The log outlives it.
 class LogTiles : public TileReader {
  public:

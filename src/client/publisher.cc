@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <set>
 #include <vector>
 
 #include "base/durable_file.h"
@@ -10,8 +11,10 @@
 #include "client/directory_log.h"
 #include "client/entry_check.h"
 #include "client/staged_files.h"
+#include "crypto/sha256.h"
 #include "format/entry_bundle.h"
 #include "merkle/proof.h"
+#include "pgtally/entry.h"
 #include "pgtally/merkle.h"
 #include "pgtally/verify.h"
 
@@ -20,18 +23,21 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr unsigned kCheckpointMode = 0666;  // less what umask takes away
+constexpr unsigned kCheckpointMode = 0666;    // less what umask takes away
+constexpr std::size_t kDocumentsAtOnce = 64;  // each is an open file
 
 std::string shown(const char* what, const Checkpoint& checkpoint) {
   return fmt::format("  {:<11} size {}  root {}\n", what, checkpoint.size.value,
                      to_base64(checkpoint.root.view()));
 }
 
-// Stores what was checked, a batch at a time.
+using Documents = std::set<Hash>;
+
+// Stores what was checked, a batch at a time. `documents`: those that are stored already.
 class Store : public CheckedSink {
  public:
-  Store(StagedFiles& files, const Publisher::Cancelled& cancelled)
-      : files_(files), cancelled_(cancelled) {}
+  Store(StagedFiles& files, const Documents& documents, const Publisher::Cancelled& cancelled)
+      : files_(files), documents_(documents), cancelled_(cancelled) {}
 
   Result<void> tile(const TileRequest& request, const std::vector<Hash>& hashes) override {
     std::string bytes;
@@ -40,6 +46,7 @@ class Store : public CheckedSink {
     return files_.add(tile_path(request), bytes);
   }
   Result<void> bundle(const TileRequest& request, const std::string& bytes) override {
+    TRY_VOID(check_documents(request, bytes));
     return files_.add(bundle_path(request.tile.index, request.width), bytes);
   }
   Result<void> verified(const Frontier&) override {
@@ -48,9 +55,40 @@ class Store : public CheckedSink {
   }
 
  private:
+  [[nodiscard]] Result<void> check_documents(const TileRequest& request, const std::string& bytes) {
+    TRY(const auto entries, parse_bundle(as_bytes(bytes), request.width));
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+      const auto entry = decode_entry(entries[i]);
+      const bool names_one = entry.ok() && (entry->operation == Operation::kDefine ||
+                                            entry->operation == Operation::kNotice);
+      if (!names_one || documents_.contains(entry->content_hash)) continue;
+      return tampered(
+          fmt::format("the document {} that entry {} names is not in the database",
+                      to_hex(entry->content_hash.view()), request.tile.index * kTileWidth + i),
+          "It was changed or removed there. Bring it back from a backup.");
+    }
+    return {};
+  }
+
   StagedFiles& files_;
+  const Documents& documents_;
   const Publisher::Cancelled& cancelled_;
 };
+
+// The documents of the entries from `first` on; those that are there already have to be the same.
+Result<Documents> store_documents(DocumentedLog& log, LeafIndex first, TreeSize size,
+                                  StagedFiles& files) {
+  TRY(const auto texts, log.documents(first, LeafIndex{size.value}));
+  Documents documents;
+  for (const std::string& text : texts) {
+    const Hash hash = sha256(text);
+    if (!documents.insert(hash).second) continue;
+    TRY_VOID(files.add(document_path(hash), text));
+    if (documents.size() % kDocumentsAtOnce == 0) TRY_VOID(files.commit());
+  }
+  TRY_VOID(files.commit());
+  return documents;
+}
 
 // The frontier of the first `size` entries, shown to lie under the checkpoint.
 Result<Frontier> frontier_at(LogReader& log, TreeSize size, const Checkpoint& checkpoint) {
@@ -148,7 +186,25 @@ Result<void> Publisher::remove_partial(const Checkpoint& before, const Checkpoin
   return {};
 }
 
-Result<PublishReport> Publisher::publish(LogReader& log, const Cancelled& cancelled) {
+// What the directory lacks under the checkpoint; how many files that were.
+Result<std::uint64_t> Publisher::add_missing(DocumentedLog& log, const Checkpoint& before,
+                                             const Checkpoint& now, const Cancelled& cancelled) {
+  const std::string own = directory_ + "/.pgtally";
+  TRY(StagedFiles files, StagedFiles::open(directory_, own + "/staging"));
+  const TreeSize full{before.size.value / kTileWidth * kTileWidth};
+  const LeafIndex first{before.size == verified_ ? full.value : 0};
+  TRY(const Documents documents, store_documents(log, first, now.size, files));
+  if (before.size != now.size) {
+    Store store(files, documents, cancelled);
+    TRY(Frontier frontier, frontier_at(log, full, now));
+    TRY_VOID(check_entries(log, now, frontier, store));
+    TRY_VOID(files.commit());
+    TRY_VOID(remove_partial(before, now));
+  }
+  return files.written();
+}
+
+Result<PublishReport> Publisher::publish(DocumentedLog& log, const Cancelled& cancelled) {
   const std::string own = directory_ + "/.pgtally";
   std::error_code error;
   fs::create_directories(own, error);
@@ -175,15 +231,8 @@ Result<PublishReport> Publisher::publish(LogReader& log, const Cancelled& cancel
   }
   TRY_VOID(check_extends(log, before, now));
 
-  if (before.size != now.size) {
-    TRY(StagedFiles files, StagedFiles::open(directory_, own + "/staging"));
-    Store store(files, cancelled);
-    const TreeSize full{before.size.value / kTileWidth * kTileWidth};
-    TRY(Frontier frontier, frontier_at(log, full, now));
-    TRY_VOID(check_entries(log, now, frontier, store));
-    TRY_VOID(files.commit());
-    TRY_VOID(remove_partial(before, now));
-    report.files = files.written();
+  if (before.size != now.size || before.size != verified_) {
+    TRY(report.files, add_missing(log, before, now, cancelled));
   }
   // The same tree may have got further signatures.
   const std::string path = directory_ + "/checkpoint";

@@ -1,35 +1,15 @@
 #include "http/api_json.h"
 
 #include "base/encoding.h"
-#include "format/times.h"
 #include "pgtally/key.h"
 #include "pgtally/merkle.h"
 
 namespace pgtally::http {
 
-json::value json_time(Time time) {
-  if (time.microseconds == Time::kNone) return nullptr;
-  return json::value(time_as_rfc3339(time));
-}
-
-json::array json_strings(const std::vector<std::string>& strings) {
-  json::array array;
-  for (const std::string& string : strings) array.emplace_back(string);
-  return array;
-}
-
 json::array json_hashes(std::span<const Hash> hashes) {
   json::array array;
   for (const Hash& hash : hashes) array.emplace_back(to_base64(hash.view()));
   return array;
-}
-
-json::object json_source(const SourceStatus& source) {
-  const SourceInfo& info = source.info;
-  return {{"name", info.name},           {"mode", info.mode},
-          {"state", info.state},         {"entries", info.entries},
-          {"lag_rows", source.lag_rows}, {"lag_seconds", source.lag_seconds},
-          {"late_rows", info.late_rows}, {"open_holes", info.open_holes}};
 }
 
 json::object json_entry(LeafIndex id, ByteView bytes) {

@@ -20,6 +20,7 @@ Result<Response> get_status(LogContext& context, const Call& call) {
   object["size"] = head ? head->size.value : 0;
   object["root"] = to_base64((head ? head->root : empty_root()).view());
   object["checkpoint"] = head ? json::value(json_checkpoint(*head)) : json::value(nullptr);
+  object["witnessed"] = json_witnessed(snapshot->status.witnessed, head ? head->size : TreeSize{});
   object["sources"] = std::move(sources);
   object["as_of"] = json_time(snapshot->status.now);
   return json_response(json::serialize(object), kShortLived);

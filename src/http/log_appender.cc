@@ -219,6 +219,7 @@ void LogAppender::write(const Ledger& ledger, std::vector<Append> appends) {
     for (const Append& append : appends) append.answer(response_to(ids.error()));
     return;
   }
+  if (context_.waker != nullptr) context_.waker->wake();
   for (std::size_t i = 0; i < appends.size(); ++i) {
     appends[i].staged_id = (*ids)[i];
     if (appends[i].wait) {

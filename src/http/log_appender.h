@@ -1,7 +1,8 @@
 // Writing over HTTP: POST /api/v1/entries and POST /add.
 //
 // Rows that come at the same time are appended in one transaction, so that many clients share one
-// flush of the server's log. Whoever waits is answered when a signed checkpoint covers his entry.
+// flush of the server's log. An idle loop beside the server takes them at once. Whoever waits is
+// answered when a signed checkpoint covers his entry.
 //
 // - Without a valid token that allows it nothing is written: 401, 403.
 // - While more rows wait to be sequenced than kMostWaiting, nobody may add to them: 429.

@@ -8,9 +8,10 @@
 namespace pgtally::http {
 
 LogContext::LogContext(const std::string& conninfo, const std::string& schema,
-                       const LogLimits& own_limits, const Pulse* loop)
+                       const LogLimits& own_limits, const Pulse* loop, const Waker* loop_waker)
     : limits(own_limits),
       pulse(loop),
+      waker(loop_waker),
       tree(limits.cache_bytes),
       sessions(conninfo, schema, limits.workers),
       appender(*this),

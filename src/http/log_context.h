@@ -20,6 +20,7 @@
 #include "http/status_cache.h"
 #include "http/workers.h"
 #include "service/pulse.h"
+#include "service/waker.h"
 
 namespace pgtally::http {
 
@@ -39,10 +40,11 @@ void publish_head(EventFeed& events, const LogHead& head);
 
 struct LogContext {
   LogContext(const std::string& conninfo, const std::string& schema, const LogLimits& limits,
-             const Pulse* loop);
+             const Pulse* loop, const Waker* loop_waker = nullptr);
 
   const LogLimits limits;
   const Pulse* const pulse;  // null: no loop runs beside the server
+  const Waker* const waker;  // of that loop; may be null
   Revealed revealed;
   LogTree tree;
   LogSessions sessions;

@@ -23,7 +23,9 @@ constexpr std::array kCodes{200U, 201U, 202U, 400U, 401U, 403U, 404U,
 double since(Time then) {
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   const auto microseconds = std::chrono::duration_cast<std::chrono::microseconds>(now).count();
-  return std::max(0.0, static_cast<double>(microseconds - then.microseconds) / 1e6);
+  // As floating point: the database may hold a time that is infinite.
+  const double age = static_cast<double>(microseconds) - static_cast<double>(then.microseconds);
+  return std::max(0.0, age / 1e6);
 }
 
 // Families whose values are read when they are asked for.

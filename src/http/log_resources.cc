@@ -1,9 +1,9 @@
 // C2SP tlog-tiles, https://c2sp.org/tlog-tiles; and documents.
 
 #include "base/encoding.h"
-#include "crypto/sha256.h"
 #include "format/entry_bundle.h"
 #include "http/log_endpoints.h"
+#include "ledger/documents.h"
 
 namespace pgtally::http {
 namespace {
@@ -18,34 +18,6 @@ Response served(const Piece& piece, const char* type) {
     response.compressible = true;
   }
   return response;
-}
-
-// The text of a document, from the definitions or from a notice; nothing if no entry below `size`
-// names this hash.
-Result<std::optional<std::string>> read_document(const Ledger& ledger, const Hash& hash,
-                                                 TreeSize size) {
-  TRY(const auto definitions,
-      ledger.query("SELECT document FROM pgtally.definition WHERE sha256(document) = $1 AND "
-                   "entry_id < $2 LIMIT 1",
-                   pg::Params().hash(hash).tree_size(size)));
-  if (!definitions.empty()) {
-    TRY(const auto document, definitions.get<ByteView>(0, 0));
-    return std::optional(std::string(as_text(document)));
-  }
-  // Only the owner may read `data`.
-  const auto notices = ledger.query(
-      "SELECT data FROM pgtally.processed_log WHERE source_id IN (SELECT source_id FROM "
-      "pgtally.source) AND key = '' AND operation = 6 AND content_hash = $1 AND id < $2 AND data "
-      "IS "
-      "NOT NULL LIMIT 1",
-      pg::Params().hash(hash).tree_size(size));
-  if (!notices.ok() && ledger.connection().last_sqlstate() == "42501") {
-    return std::optional<std::string>{};
-  }
-  if (!notices.ok()) return notices.error();
-  if (notices->empty()) return std::optional<std::string>{};
-  TRY(const auto document, notices->get<ByteView>(0, 0));
-  return std::optional(std::string(as_text(document)));
 }
 
 }  // namespace
@@ -88,9 +60,8 @@ Result<Response> get_document(LogContext& context, const Call& call) {
   auto piece = context.tree.document(*hash);
   if (!piece) {
     TRY(const Ledger* ledger, call.database());
-    TRY(auto text, read_document(*ledger, *hash, head->size));
+    TRY(auto text, find_document(*ledger, *hash, head->size));
     if (!text) return not_found("no entry of the log names such a document");
-    if (sha256(*text) != *hash) return tampered("a document of the database has another hash");
     piece = context.tree.keep_document(*hash, std::move(*text));
   }
   return served(*piece, "application/json");

@@ -8,7 +8,8 @@ namespace pgtally::http {
 
 struct LogServer::Parts {
   explicit Parts(const LogServerOptions& options)
-      : context(options.conninfo, options.schema, options.log, options.pulse), routes(context) {}
+      : context(options.conninfo, options.schema, options.log, options.pulse, options.waker),
+        routes(context) {}
 
   LogContext context;
   LogRoutes routes;

@@ -16,8 +16,9 @@ struct LogServerOptions {
   std::string schema;
   ServerOptions server;
   LogLimits log;
-  const Pulse* pulse =
-      nullptr;  // of the loop beside it, which outlives the server; null: there is none
+  // Of the loop beside it, and outlives the server; null: there is none.
+  const Pulse* pulse = nullptr;
+  const Waker* waker = nullptr;
 };
 
 class LogServer {

@@ -86,8 +86,8 @@ class RequestParser::Grammar {
     using Code = beast::error_code;
     using View = beast::string_view;
 
-    void on_request_impl(beast::http::verb, View method, View target, int version, Code&) override {
-      to_.version = version;
+    void on_request_impl(beast::http::verb, View method, View target, int http, Code&) override {
+      to_.version = http;
       to_.request.method.assign(method.data(), method.size());
       to_.request.target.assign(target.data(), target.size());
     }

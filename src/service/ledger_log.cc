@@ -4,6 +4,7 @@
 
 #include "format/entry_bundle.h"
 #include "ledger/cosignatures.h"
+#include "ledger/documents.h"
 #include "ledger/entry_reader.h"
 #include "ledger/tile_store.h"
 
@@ -31,6 +32,10 @@ Result<std::vector<std::string>> LedgerLog::bundles(std::uint64_t first, std::si
     return append_to_bundle(bundles[(id.value - from.value) / kTileWidth], entry);
   }));
   return bundles;
+}
+
+Result<std::vector<std::string>> LedgerLog::documents(LeafIndex first, LeafIndex before) {
+  return read_documents(ledger_, first, before);
 }
 
 }  // namespace pgtally

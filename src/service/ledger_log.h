@@ -1,5 +1,5 @@
 // A ledger as a log that is published: its newest checkpoint with what witnesses have said of it, and
-// the tiles and entry bundles of it.
+// the tiles, entry bundles and documents of it.
 #pragma once
 
 #include <chrono>
@@ -10,7 +10,7 @@
 namespace pgtally {
 
 // Nothing is read that is not under a signed checkpoint, as long as the sizes are those of one.
-class LedgerLog : public LogReader {
+class LedgerLog : public DocumentedLog {
  public:
   // `patience`: so long a checkpoint waits for its witnesses, see checkpoint_to_show().
   explicit LedgerLog(const Ledger& ledger, std::chrono::milliseconds patience = {})
@@ -21,6 +21,8 @@ class LedgerLog : public LogReader {
                                                              TreeSize size) override;
   [[nodiscard]] Result<std::vector<std::string>> bundles(std::uint64_t first, std::size_t count,
                                                          TreeSize size) override;
+  [[nodiscard]] Result<std::vector<std::string>> documents(LeafIndex first,
+                                                           LeafIndex before) override;
 
  private:
   const Ledger& ledger_;

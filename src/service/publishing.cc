@@ -39,9 +39,10 @@ Result<void> deliver(Publishing& state, const Ledger& ledger, const Outlet::Canc
 
 }  // namespace
 
-Result<PublishReport> publish_ledger(const Ledger& ledger, const std::string& directory) {
+Result<PublishReport> publish_ledger(const Ledger& ledger, const std::string& directory,
+                                     std::chrono::milliseconds patience) {
   TRY(Policy key, own_key(ledger));
-  LedgerLog log(ledger);
+  LedgerLog log(ledger, patience);
   return Publisher(directory, std::move(key)).publish(log);
 }
 

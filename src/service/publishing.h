@@ -11,11 +11,14 @@
 
 namespace pgtally {
 
-// Once, everything under the newest checkpoint.
-[[nodiscard]] Result<PublishReport> publish_ledger(const Ledger& ledger,
-                                                   const std::string& directory);
+// `patience`: that checkpoints have for their witnesses before they are published without them.
 
-// For as long as the service runs. `patience`: that checkpoints have for their witnesses.
+// Once, everything under the newest checkpoint that may be shown.
+[[nodiscard]] Result<PublishReport> publish_ledger(const Ledger& ledger,
+                                                   const std::string& directory,
+                                                   std::chrono::milliseconds patience = {});
+
+// For as long as the service runs.
 [[nodiscard]] Outlet publishing_into(const std::string& directory,
                                      std::chrono::milliseconds patience);
 

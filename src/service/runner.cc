@@ -63,7 +63,9 @@ class Session {
         sleep *= 2;
       }
       sleep = std::min(sleep, options_.settings.interval);
-      if (stop_.wait_for(std::min(sleep, report.checkpoint_due_in.value_or(sleep)))) break;
+      // Rows that come while it rests from others wait for the end of that.
+      const Waker* const waker = report.rows == 0 ? options_.waker : nullptr;
+      if (stop_.wait_for(std::min(sleep, report.checkpoint_due_in.value_or(sleep)), waker)) break;
     }
     // What is committed by now and owed a checkpoint gets it before the service goes.
     TRY(const CycleReport last, cycle_.run_once(ledger_, road_, true));

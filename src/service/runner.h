@@ -25,6 +25,7 @@ struct RunnerOptions {
   // Told of each checkpoint once it is stored, on the loop's own thread: must not block. May be empty.
   std::function<void(const SignedHead&)> on_checkpoint;
   Pulse* pulse = nullptr;
+  const Waker* waker = nullptr;  // ends the sleep of an idle loop
 };
 
 // Opens the ledger for sequencing: refuses a standby, whose snapshots do not show open transactions,

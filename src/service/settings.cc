@@ -88,6 +88,19 @@ Setter number_into(std::int32_t& target, std::int32_t most) {
   };
 }
 
+Setters http_setters(ListenSettings& serve) {
+  return {
+      {"listen", text_into(serve.listen)},
+      {"tls_certificate", text_into(serve.tls_certificate)},
+      {"tls_key", text_into(serve.tls_key)},
+      {"cache_mib", number_into(serve.cache_mib, 1'000'000)},
+      {"workers", number_into(serve.workers, 64)},
+      {"max_connections", number_into(serve.max_connections, 1'000'000)},
+      {"max_body_kib", number_into(serve.max_body_kib, 32'768)},
+      {"idle_timeout", duration_into(serve.idle_timeout, false)},
+  };
+}
+
 Setters setters(ConfigFile& config) {
   return {
       {"database", text_into(config.database)},
@@ -99,11 +112,6 @@ Setters setters(ConfigFile& config) {
       {"sweep_interval", duration_into(config.service.sweeps.finding, true)},
       {"late_sweep_interval", duration_into(config.service.sweeps.late, true)},
       {"batch_rows", number_into(config.service.batch_rows, 1'000'000)},
-      {"listen", text_into(config.service.serve.listen)},
-      {"tls_certificate", text_into(config.service.serve.tls_certificate)},
-      {"tls_key", text_into(config.service.serve.tls_key)},
-      {"cache_mib", number_into(config.service.serve.cache_mib, 1'000'000)},
-      {"http_workers", number_into(config.service.serve.workers, 64)},
       {"prune",
        [&config](const toml::node& node) -> Result<void> {
          const auto value = node.value_exact<bool>();
@@ -111,6 +119,7 @@ Setters setters(ConfigFile& config) {
          config.service.prune = *value;
          return {};
        }},
+      {"http", table_of(http_setters(config.service.serve))},
       {"publish", table_of({{"directory", text_into(config.service.publish_directory)}})},
       {"witness", table_of({{"policy", text_into(config.service.witness.policy)},
                             {"timeout", duration_into(config.service.witness.timeout, false)},

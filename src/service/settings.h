@@ -13,13 +13,16 @@
 
 namespace pgtally {
 
-// Serving over HTTP beside the loop.
+// Serving over HTTP beside the loop: the table [http].
 struct ListenSettings {
   std::optional<std::string> listen;           // ADDRESS:PORT; nothing: nothing is served
   std::optional<std::string> tls_certificate;  // PEM files; both or neither
   std::optional<std::string> tls_key;
-  std::int32_t cache_mib = 256;  // memory for tiles, entries and nodes of the tree
-  std::int32_t workers = 4;      // sessions for requests that need the database
+  std::int32_t cache_mib = 256;         // memory for tiles, entries and nodes of the tree
+  std::int32_t workers = 4;             // sessions for requests that need the database
+  std::int32_t max_connections = 4096;  // half of them may be event streams
+  std::int32_t max_body_kib = 1024;     // of what is appended
+  std::chrono::milliseconds idle_timeout{60'000};  // between two requests of a connection
 };
 
 // Having checkpoints cosigned: witnessing.h.
@@ -27,6 +30,11 @@ struct WitnessSettings {
   std::optional<std::string> policy;         // a C2SP tlog-policy file; nothing: nobody is asked
   std::chrono::milliseconds timeout{5000};   // of a round; so long a checkpoint waits to be shown
   std::chrono::milliseconds interval{1000};  // between the beginnings of two rounds
+
+  // That a checkpoint has for its witnesses before it is shown without them.
+  [[nodiscard]] std::chrono::milliseconds patience() const {
+    return policy ? timeout : std::chrono::milliseconds(0);
+  }
 };
 
 struct ServiceSettings {

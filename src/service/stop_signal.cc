@@ -55,9 +55,12 @@ bool StopSignal::requested() const {
   return was_requested;
 }
 
-bool StopSignal::wait_for(std::chrono::milliseconds time) const {
-  pollfd waiting{read_end_, POLLIN, 0};
-  if (!requested()) ::poll(&waiting, 1, static_cast<int>(time.count()));
+bool StopSignal::wait_for(std::chrono::milliseconds time, const Waker* waker) const {
+  // A negative descriptor is passed over.
+  pollfd waiting[2] = {{read_end_, POLLIN, 0},
+                       {waker != nullptr ? waker->descriptor() : -1, POLLIN, 0}};
+  if (!requested()) ::poll(waiting, 2, static_cast<int>(time.count()));
+  if (waiting[1].revents != 0) waker->forget();
   return requested();
 }
 

@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "pgtally/result.h"
+#include "service/waker.h"
 
 namespace pgtally {
 
@@ -16,8 +17,8 @@ class StopSignal {
   ~StopSignal();  // the default actions are back
 
   [[nodiscard]] bool requested() const;
-  // Sleeps, but wakes up at once when asked to stop; true if it was.
-  [[nodiscard]] bool wait_for(std::chrono::milliseconds time) const;
+  // Sleeps, but wakes up at once when asked to stop; true if it was. `waker` may end the sleep too.
+  [[nodiscard]] bool wait_for(std::chrono::milliseconds time, const Waker* waker = nullptr) const;
 
  private:
   explicit StopSignal(int read_end) : read_end_(read_end) {}

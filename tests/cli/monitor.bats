@@ -112,6 +112,50 @@ PYTHON
   cmp published/checkpoint seen/bank.example%2fpayments.902.*.checkpoint
 }
 
+# With a certificate of the test's own, which is trusted in a mount namespace and nowhere else.
+@test "monitor follows a redirect to another https server, and none from https to http" {
+  authorities=/etc/ssl/certs/ca-certificates.crt
+  [[ -f "$authorities" ]] && unshare --user --map-root-user --mount true || skip "no mounts of one's own"
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 \
+    -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out cert.pem 2>/dev/null
+  cat >server.py <<'PYTHON'
+import functools, http.server, ssl, sys
+class Redirecting(http.server.SimpleHTTPRequestHandler):
+    def do_GET(self):
+        parts = self.path.split("/", 2)
+        to = {"http": sys.argv[1], "https": f"https://127.0.0.1:{self.server.server_port}"}.get(parts[1])
+        if to is None:
+            return super().do_GET()
+        self.send_response(302)
+        self.send_header("Location", f"{to}/{parts[2]}")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+server = http.server.ThreadingHTTPServer(
+    ("127.0.0.1", 0), functools.partial(Redirecting, directory="published"))
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain("cert.pem", "key.pem")
+server.socket = context.wrap_socket(server.socket, server_side=True)
+print(server.server_port, flush=True)
+server.serve_forever()
+PYTHON
+  python3 server.py "$URL" >port 2>secure.log 3>&- &
+  FOLLOWER=$!
+  for _ in $(seq 100); do [[ -s port ]] && break; sleep 0.05; done
+  trusting() {
+    unshare --user --map-root-user --mount bash -c \
+      'mount --bind cert.pem /etc/ssl/certs/ca-certificates.crt && exec "$@"' -- "$@"
+  }
+  run pgtally monitor "https://127.0.0.1:$(cat port)" --vkey "$VKEY" --state seen --once
+  [ "$status" -eq 3 ] # nobody trusts that certificate
+  run trusting pgtally monitor "https://127.0.0.1:$(cat port)/https" --vkey "$VKEY" --state seen --once --entries
+  [ "$status" -eq 0 ]
+  : >server.log
+  run trusting pgtally monitor "https://127.0.0.1:$(cat port)/http" --vkey "$VKEY" --state seen --once
+  [ "$status" -eq 3 ]
+  [[ "$output" == *"127.0.0.1:$(cat port)/http/checkpoint"*"rotocol"* ]]
+  [[ ! -s server.log ]] # it was not even asked
+}
+
 @test "monitor needs to know whom to trust, and a URL" {
   run pgtally monitor "$URL" --once
   [ "$status" -eq 2 ]

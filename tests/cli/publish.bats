@@ -38,7 +38,12 @@ check() {
   pgtally run --once --quiet
   run pgtally publish published
   [ "$status" -eq 0 ]
-  [[ "$output" == "published published has size 602, 7 new files" ]]
+  [[ "$output" == "published published has size 602, 9 new files" ]]
+  for document in published/document/*; do
+    [ "$(sha256sum < "$document")" = "$(basename "$document")  -" ]
+  done
+  [ "$(cat published/document/* | grep -c '"origin":"bank.example/payments"')" = 1 ]
+  [ "$(ls published/document | sort)" = "$(sql "SELECT encode(content_hash, 'hex') FROM pgtally.processed_log WHERE operation = 5" | sort)" ]
   [ -f published/tile/entries/001 ]
   [ -f published/tile/0/002.p/90 ]
   serve published
@@ -47,6 +52,14 @@ check() {
   [[ "$output" == *"size           602"*"first seen, all entries fit"* ]]
   run pgtally publish published --json
   [[ "$output" == '{"ok":true,"directory":"published","before":602,"size":602,"files":0}' ]]
+}
+
+@test "what the log says of itself is published too, also by a role that sees no rows' data" {
+  sql "SELECT pgtally.notice_about(1, 'paused', 'for a test')" > /dev/null
+  pgtally run --once --quiet
+  sequencer="$(sql "SELECT current_database() || '_pgtally_sequencer'")"
+  PGOPTIONS="-c role=$sequencer" pgtally publish published
+  grep -q '"event":"paused"' published/document/*
 }
 
 @test "publish needs a directory and something signed" {

@@ -18,7 +18,7 @@ teardown() {
 
 # Starts the service and waits until its checkpoint can be read; URL is where.
 serve() {
-  pgtally run --listen 127.0.0.1:0 --interval 100ms "$@" 2>log 3>&- &
+  pgtally run --listen 127.0.0.1:0 --interval "${INTERVAL:-100ms}" "$@" 2>log 3>&- &
   SERVICE=$!
   for _ in $(seq 100); do
     URL="$(sed -n 's/.*serving.*url=\([^ ]*\).*/\1/p' log)"
@@ -156,7 +156,7 @@ await_size() {
 }
 
 @test "settings in pgtally.toml serve as well, and half of a TLS setting is refused" {
-  printf 'listen = "127.0.0.1:0"\ncache_mib = 8\n' > pgtally.toml
+  printf '[http]\nlisten = "127.0.0.1:0"\ncache_mib = 8\n' > pgtally.toml
   pgtally --config pgtally.toml run 2>log 3>&- &
   SERVICE=$!
   for _ in $(seq 100); do
@@ -168,6 +168,55 @@ await_size() {
   [ "$status" -eq 2 ]
   run pgtally run --listen nowhere
   [ "$status" -ne 0 ]
+  for wrong in 'max_connections = 0' 'max_body_kib = 40000' 'idle_timeout = "0"' 'idle_time = "1s"'; do
+    printf '[http]\nlisten = "127.0.0.1:0"\n%s\n' "$wrong" > pgtally.toml
+    run timeout 5 pgtally --config pgtally.toml run
+    [ "$status" -eq 2 ]
+    [[ "$output" == *"pgtally.toml, line 3: "* ]]
+  done
+}
+
+# A connection that has been answered once, as descriptor $1.
+connect() {
+  eval "exec $1<>/dev/tcp/127.0.0.1/${URL##*:}"
+  printf 'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n' >&"$1"
+  read -r -t 5 line <&"$1"
+  [[ "$line" == "HTTP/1.1 200 OK"* ]]
+}
+
+@test "connections, bodies and idle time have the limits that pgtally.toml says" {
+  printf '[http]\nmax_connections = 2\nmax_body_kib = 2\n' > pgtally.toml
+  serve --config pgtally.toml
+  token="$(pgtally token create shop --allow append --quiet)"
+  head -c 2048 /dev/zero > small
+  head -c 2049 /dev/zero > large
+  [ "$(status_of -H "Authorization: Bearer $token" --data-binary @small "$URL/api/v1/entries")" = 202 ]
+  [ "$(status_of -H "Authorization: Bearer $token" --data-binary @large "$URL/api/v1/entries")" = 413 ]
+  connect 5
+  connect 6
+  connect 7
+  timeout 5 cat <&5 > /dev/null # it had to go
+  exec 5>&- 6>&- 7>&-
+  stop
+
+  printf '[http]\nidle_timeout = "300ms"\n' > pgtally.toml
+  serve --config pgtally.toml
+  connect 5
+  connect 6
+  timeout 5 cat <&5 > /dev/null
+  timeout 5 cat <&6 > /dev/null
+  exec 5>&- 6>&-
+}
+
+@test "an idle service takes at once what is appended through it" {
+  INTERVAL=1m serve
+  token="$(pgtally token create shop --allow append --quiet)"
+  # It sleeps twice as long each time; after 2 s of idling for 2 s more.
+  sleep 4
+  for word in first second third; do
+    curl -sSf -m 2 -o /dev/null -H "Authorization: Bearer $token" -d "$word" "$URL/api/v1/entries?wait=1"
+    sleep 0.5
+  done
 }
 
 @test "what was signed can still be read when the database contradicts the guard" {

@@ -107,3 +107,37 @@ with open("log/tile/0/100", "r+b") as tile:
   [[ "$output" == *"— w.example "* ]]
   curl -sf "$URL/$(printf tessera.example/log | sha256sum | cut -c 1-64)/checkpoint" | grep -q "^3$"
 }
+
+@test "the reference witness cosigns our log as it grows, and no fork of it" {
+  [ -n "${OMNIWITNESS:-}" ] || skip "the modules of the reference witness cannot be had"
+  WITNESS_VKEY="$(pgtally key generate --witness --name omni.example -o omni.key -q)"
+  tr -d '\n' < omni.key > omni.secret
+  printf 'Logs:\n  - Origin: interop.example/log\n    PublicKey: %s\n' "$VKEY" > logs.yaml
+  URL="http://127.0.0.1:$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')"
+  "$OMNIWITNESS" --listen "${URL#http://}" --metrics_listen "" --private_key_path omni.secret \
+    --db_file omni.db --additional_logs logs.yaml --logtostderr 2> omni.log &
+  for _ in {1..100}; do
+    curl -s -o /dev/null "$URL" && break
+    sleep 0.1
+  done
+  printf 'log %s\nwitness OMNI %s %s\nquorum OMNI\n' "$VKEY" "$WITNESS_VKEY" "$URL" > policy
+  printf '[witness]\npolicy = "policy"\n' > pgtally.toml
+  witnessed() { pgtally status --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["witnessed"])'; }
+
+  for size in 10 300 1; do
+    seq "$size" | pgtally append > /dev/null
+    pgtally --config pgtally.toml run --once > /dev/null
+    [[ "$(witnessed)" == *"'newest': True"* ]]
+  done
+  pgtally prove append_only_log 5 -o five.tlog-proof
+  run pgtally verify five.tlog-proof --policy policy --json
+  [ "$status" -eq 0 ]
+  [[ "$output" == *'"cosigned_by":["omni.example"]'* ]]
+
+  key="$(find "$PGTALLY_STATE" -name '*.key')"
+  export PGTALLY_SCHEMA=forked PGTALLY_STATE="$WORK/state-forked"
+  pgtally init --origin interop.example/log --signing-key "$key" > /dev/null 2>&1
+  seq 400 | pgtally append > /dev/null
+  pgtally --config pgtally.toml run --once > /dev/null
+  [ "$(witnessed)" = None ]
+}

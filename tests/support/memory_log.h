@@ -1,4 +1,4 @@
-// A log in memory that can be published: entry i is the decimal text of i, unless it was forked.
+// A log in memory that can be read and published.
 #pragma once
 
 #include <algorithm>
@@ -7,29 +7,34 @@
 #include <vector>
 
 #include "client/log_reader.h"
+#include "crypto/sha256.h"
 #include "format/entry_bundle.h"
-#include "format/sign_checkpoint.h"
-#include "merkle/proof.h"
-#include "pgtally/merkle.h"
-#include "support/memory_tiles.h"
+#include "pgtally/entry.h"
+#include "support/signed_log.h"
 
 namespace pgtally::test {
 
-class MemoryLog : public LogReader {
+class MemoryLog : public SignedLog, public DocumentedLog {
  public:
-  explicit MemoryLog(SigningKey key) : key_(std::move(key)) {}
+  explicit MemoryLog(SigningKey key) : SignedLog(std::move(key)) {}
 
+  // Shows a checkpoint of that size.
   void grow_to(std::uint64_t size, const std::string& text = "") {
-    while (entries_.size() < size) {
-      entries_.push_back(std::to_string(entries_.size()) + text);
-      tiles_.append(leaf_hash(as_bytes(entries_.back())));
-    }
-    checkpoint_ = note_at(size);
-  }
-  [[nodiscard]] std::string note_at(std::uint64_t size) {
-    return *sign_checkpoint(key_, TreeSize{size}, *root_at(tiles_, TreeSize{size}));
+    SignedLog::grow_to(size, text);
+    serve(note_at(size));
   }
   void serve(std::string checkpoint) { checkpoint_ = std::move(checkpoint); }
+
+  // Appends an entry that names a document.
+  void name_document(const std::string& document, Operation operation = Operation::kDefine) {
+    Entry entry;
+    entry.operation = operation;
+    entry.source = kLedgerSource;
+    entry.sequenced_at = Time{0};
+    entry.content_hash = sha256(document);
+    documents_.emplace_back(entries_.size(), document);
+    append(std::string(as_text(*encode(entry))));
+  }
 
   Result<std::string> checkpoint() override { return checkpoint_; }
   Result<std::vector<std::vector<Hash>>> tiles(std::span<const TileId> ids,
@@ -49,12 +54,17 @@ class MemoryLog : public LogReader {
     }
     return bundles;
   }
+  Result<std::vector<std::string>> documents(LeafIndex first, LeafIndex before) override {
+    std::vector<std::string> named;
+    for (const auto& [index, document] : documents_) {
+      if (index >= first.value && index < before.value) named.push_back(document);
+    }
+    return named;
+  }
 
  private:
-  SigningKey key_;
-  std::vector<std::string> entries_;
-  MemoryTiles tiles_;
   std::string checkpoint_;
+  std::vector<std::pair<std::uint64_t, std::string>> documents_;
 };
 
 }  // namespace pgtally::test

@@ -21,10 +21,11 @@ class Publish : public Command {
                 "The layout is that of C2SP tlog-tiles, so any web server serves it as it stands, "
                 "and any client of such logs can follow it. What is there already is verified and "
                 "extended, never overwritten; the checkpoint comes last. Can be stopped and run "
-                "again at any time. With [publish] directory in the configuration file, the "
+                "again at any time. With [witness] in the configuration file, checkpoints have the "
+                "time that it says to be cosigned first. With [publish] directory in it, the "
                 "service does this by itself at each checkpoint.\n\nWhat is published: checkpoint, "
-                "tree and entries. An entry has the row's source, key, times and blinded hash, "
-                "never the row.",
+                "tree, entries, and the documents that say what these mean. An entry has the "
+                "row's source, key, times and blinded hash, never the row.",
             .examples = {{"pgtally publish /srv/www/payments", "Bring a directory up to date"},
                          {"pgtally publish --config pgtally.toml",
                           "The directory that the configuration names"}}};
@@ -42,7 +43,12 @@ class Publish : public Command {
     }
     const std::string directory = directory_ ? *directory_ : *configured;
     TRY(const Ledger ledger, open_ledger(context));
-    TRY(const PublishReport report, publish_ledger(ledger, directory));
+    const WitnessSettings& witness = context.globals().file.service.witness;
+    TRY(const PublishReport report, publish_ledger(ledger, directory, witness.patience()));
+    if (report.size.value == 0 && witness.policy) {
+      return retry("no checkpoint is witnessed yet, or has waited for it as long as it has to",
+                   "Try again in a moment; [witness] timeout says how long that is.");
+    }
     if (report.size.value == 0) {
       return retry("nothing was signed yet", "Let the service run, or run: pgtally run --once");
     }

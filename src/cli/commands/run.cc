@@ -127,9 +127,7 @@ class Run : public Command {
     return {};
   }
 
-  static Result<Exit> run_and_serve(RunnerOptions& options, const StopSignal& stop) {
-    Pulse pulse;
-    options.pulse = &pulse;
+  static http::LogServerOptions serving_options(const RunnerOptions& options) {
     const ListenSettings& settings = options.settings.serve;
     http::LogServerOptions serving;
     serving.conninfo = options.conninfo;
@@ -137,10 +135,25 @@ class Run : public Command {
     serving.server.listen = *settings.listen;
     serving.server.tls_certificate = settings.tls_certificate.value_or("");
     serving.server.tls_key = settings.tls_key.value_or("");
+    http::Limits& limits = serving.server.limits;
+    limits.connections = static_cast<std::size_t>(settings.max_connections);
+    limits.event_streams = (limits.connections + 1) / 2;
+    limits.body = static_cast<std::size_t>(settings.max_body_kib) << 10;
+    limits.idle = settings.idle_timeout;
     serving.log.cache_bytes = static_cast<std::size_t>(settings.cache_mib) << 20;
     serving.log.workers = static_cast<std::size_t>(settings.workers);
-    serving.log.patience = patience_of(options.settings);
+    serving.log.patience = options.settings.witness.patience();
+    return serving;
+  }
+
+  static Result<Exit> run_and_serve(RunnerOptions& options, const StopSignal& stop) {
+    Pulse pulse;
+    TRY(const Waker waker, Waker::create());
+    options.pulse = &pulse;
+    options.waker = &waker;
+    http::LogServerOptions serving = serving_options(options);
     serving.pulse = &pulse;
+    serving.waker = &waker;
 
     std::unique_ptr<http::LogServer> server;  // goes after the thread that may call it
     std::atomic<http::LogServer*> started = nullptr;
@@ -190,11 +203,6 @@ class Run : public Command {
     return Exit::kOk;
   }
 
-  // That a checkpoint has for its witnesses before it is shown without them.
-  static std::chrono::milliseconds patience_of(const ServiceSettings& settings) {
-    return settings.witness.policy ? settings.witness.timeout : std::chrono::milliseconds(0);
-  }
-
   // Witnesses first, so that what they say is published.
   static Result<std::vector<Outlet>> outlets(const ServiceSettings& settings) {
     std::vector<Outlet> outlets;
@@ -203,7 +211,7 @@ class Run : public Command {
       outlets.push_back(std::move(asking));
     }
     if (settings.publish_directory) {
-      outlets.push_back(publishing_into(*settings.publish_directory, patience_of(settings)));
+      outlets.push_back(publishing_into(*settings.publish_directory, settings.witness.patience()));
     }
     return outlets;
   }

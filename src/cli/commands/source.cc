@@ -175,7 +175,7 @@ class SourceList : public Command {
     for (const SourceStatus& source : sources) {
       const SourceInfo& info = source.info;
       TRY(const SourceDefinition definition, read_definition(ledger, info.id));
-      json::object object = json_source(source);
+      json::object object = json_source_in_full(source);
       object["blind"] = info.blind;
       object["table"] = definition.relation;
       object["database"] = info.place ? json::value(*info.place) : json::value(nullptr);

@@ -62,19 +62,15 @@ class Status : public Command {
                     const Guard& guard) {
     json::array sources;
     for (const SourceStatus& source : status.sources) {
-      sources.push_back(json_source(source));
+      sources.push_back(json_source_in_full(source));
     }
     json::value checkpoint = nullptr;
+    TreeSize newest;
     if (status.checkpoint) {
+      newest = status.checkpoint->size;
       checkpoint = {{"size", status.checkpoint->size.value},
                     {"root", to_base64(status.checkpoint->root.view())},
                     {"signed_at", json_time(status.checkpoint->signed_at)}};
-    }
-    json::value witnessed = nullptr;
-    if (status.witnessed) {
-      witnessed = {{"size", status.witnessed->size.value},
-                   {"signed_at", json_time(status.witnessed->signed_at)},
-                   {"newest", status.witnessed->size == status.checkpoint->size}};
     }
     print_json(context.output(),
                {{"origin", ledger.origin()},
@@ -83,7 +79,7 @@ class Status : public Command {
                 {"root", to_base64(status.head.root.view())},
                 {"log_size", status.log_size},
                 {"checkpoint", std::move(checkpoint)},
-                {"witnessed", std::move(witnessed)},
+                {"witnessed", json_witnessed(status.witnessed, newest)},
                 {"guard", {{"path", guard.path()}, {"state", guard_state(status, guard)}}},
                 {"sources", std::move(sources)}});
   }

@@ -3,6 +3,7 @@
 
 #include "base/encoding.h"
 #include "database/http/served_log.h"
+#include "ledger/cosignatures.h"
 #include "pgtally/merkle.h"
 
 namespace pgtally {
@@ -29,6 +30,24 @@ TEST(Api, status_is_that_of_the_newest_checkpoint) {
   const auto& source = json.at("sources").as_array().at(0).as_object();
   for (const char* name : {"name", "mode", "state", "entries", "lag_rows", "lag_seconds"}) {
     EXPECT_TRUE(source.contains(name)) << name;
+  }
+}
+
+TEST(Api, status_says_which_checkpoint_is_witnessed) {
+  Served log(10);
+  EXPECT_TRUE(json_of(log.get("/api/v1/status")).at("witnessed").is_null());
+  const auto size = log.size();
+  {
+    auto connection = test::connect(log.conninfo());
+    must(mark_witnessed(must(Ledger::open(connection, "pgtally")), size));
+  }
+  log.restart();
+  for (const bool newest : {true, false}) {
+    const auto witnessed = json_of(log.get("/api/v1/status")).at("witnessed");
+    EXPECT_EQ(witnessed.at("size").to_number<std::uint64_t>(), size.value);
+    EXPECT_EQ(witnessed.at("newest").as_bool(), newest);
+    EXPECT_TRUE(witnessed.at("signed_at").is_string());
+    if (newest) log.grow(1);
   }
 }
 

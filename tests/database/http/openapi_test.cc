@@ -6,6 +6,7 @@
 #include <set>
 
 #include "database/http/served_log.h"
+#include "ledger/cosignatures.h"
 #include "ledger/token.h"
 
 namespace pgtally {
@@ -141,6 +142,13 @@ TEST_F(OpenApi, describes_what_is_answered) {
       "/document/" + log_.psql("SELECT encode(content_hash, 'hex') FROM pgtally.processed_log "
                                "WHERE id = 0"));
   get("/document/{sha256}", "/document/0");
+  get("/api/v1/status", "/api/v1/status");
+  {
+    auto connection = test::connect(log_.conninfo());
+    must(mark_witnessed(must(Ledger::open(connection, "pgtally")), log_.size()));
+  }
+  log_.restart();
+  EXPECT_THAT(body_of(log_.get("/api/v1/status")), testing::HasSubstr("\"witnessed\":{"));
   get("/api/v1/status", "/api/v1/status");
   get("/api/v1/status", "/api/v1/status?x=1");
   get("/api/v1/sources", "/api/v1/sources");

@@ -50,8 +50,7 @@ template <typename Database>
 class ServedLog {
  public:
   explicit ServedLog(int rows = 0, const http::LogLimits& limits = {})
-      : limits_(limits),
-        context_(std::make_unique<http::LogContext>(conninfo(), "pgtally", limits_, &pulse_)) {
+      : limits_(limits), context_(make_context()) {
     if (rows > 0) grow(rows);
   }
 
@@ -60,6 +59,7 @@ class ServedLog {
   [[nodiscard]] std::string conninfo() { return ledger_.database().conninfo(); }
   [[nodiscard]] http::LogContext& context() { return *context_; }
   [[nodiscard]] Pulse& pulse() { return pulse_; }
+  [[nodiscard]] const Waker& waker() const { return waker_; }
   std::string psql(const std::string& sql) { return database().psql(sql); }
   // With the guards of the tables off, as only a superuser can.
   void tamper(const std::string& table, const std::string& set) {
@@ -94,7 +94,7 @@ class ServedLog {
   // Forgets all that is in memory.
   void restart() {
     context_.reset();
-    context_ = std::make_unique<http::LogContext>(conninfo(), "pgtally", limits_, &pulse_);
+    context_ = make_context();
     context_->watch.wake();
     for (int i = 0; i < 200 && !context_->revealed.has_looked(); ++i) {
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
@@ -113,8 +113,13 @@ class ServedLog {
   [[nodiscard]] TreeSize size() { return context_->revealed.head()->size; }
 
  private:
+  std::unique_ptr<http::LogContext> make_context() {
+    return std::make_unique<http::LogContext>(conninfo(), "pgtally", limits_, &pulse_, &waker_);
+  }
+
   ServiceLedger<Database> ledger_;
   Pulse pulse_;
+  Waker waker_ = must(Waker::create());
   http::LogLimits limits_;
   std::unique_ptr<http::LogContext> context_;
 };

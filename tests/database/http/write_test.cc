@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 
 #include <future>
 
@@ -74,6 +75,19 @@ TEST(Write, stages_a_row_of_any_bytes_at_once) {
                      "pgtally.append_only_log WHERE id > " +
                      key),
             "612062 0001");
+}
+
+TEST(Write, wakes_the_loop_once_the_row_is_committed) {
+  Served log(1);
+  const auto is_woken = [&] {
+    pollfd waiting{log.waker().descriptor(), POLLIN, 0};
+    return ::poll(&waiting, 1, 0) == 1;
+  };
+  const auto headers = bearing(token(log, {"shop", {"append"}, {}, {}}));
+  EXPECT_EQ(log.post("/api/v1/entries?source=none", headers, "x").status, 400U);
+  EXPECT_FALSE(is_woken());
+  EXPECT_EQ(log.post("/api/v1/entries", headers, "x").status, 202U);
+  EXPECT_TRUE(is_woken());
 }
 
 TEST(Write, of_what_makes_no_sense_is_refused) {

@@ -67,6 +67,8 @@ TEST_F(RoleRights, a_writer_forges_nothing) {
                  insert + "(definition, data) VALUES (1, 'a')",
                  insert + "(xid, data) VALUES (pg_current_xact_id(), 'a')",
                  insert + "(content_hash) VALUES (sha256('a'))",
+                 insert + "(data) VALUES (NULL)",
+                 insert + "(data, content_hash) VALUES ('a', sha256('b'))",
                  insert + "(key, data) VALUES ('\\x000131', 'a')",
                  insert + "(created_at, data) VALUES (now(), 'a')",
                  insert + "(id, data) OVERRIDING SYSTEM VALUE VALUES (1000, 'a')",
@@ -162,9 +164,9 @@ TEST_F(RoleRights, everybody_else_can_do_nothing) {
 TEST_F(RoleRights, each_role_may_call_the_functions_that_are_meant_for_it_and_no_others) {
   const std::vector<std::pair<std::string, std::string>> expected{
       {"writer", "append"},
-      {"reader", "waiting"},
+      {"reader", "documents waiting"},
       {"sequencer",
-       "clear_failure lock_ledger may_have_more note_failure process_next_batch prune "
+       "clear_failure documents lock_ledger may_have_more note_failure process_next_batch prune "
        "set_aside_failing settle_step sweep_step thin_checkpoints waiting"}};
   for (const auto& [role, functions] : expected) {
     EXPECT_EQ(ledger.psql("SELECT string_agg(proname, ' ' ORDER BY proname) FROM pg_proc WHERE "

@@ -6,7 +6,6 @@
 
 #include "pgtally/checkpoint.h"
 #include "support/memory_log.h"
-#include "support/signed_log.h"
 
 namespace pgtally {
 namespace {

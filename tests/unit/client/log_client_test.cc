@@ -8,7 +8,6 @@
 #include "client/publisher.h"
 #include "support/memory_log.h"
 #include "support/scripted_server.h"
-#include "support/signed_log.h"
 #include "support/temporary_directory.h"
 
 namespace pgtally {

@@ -9,7 +9,6 @@
 #include "client/directory_log.h"
 #include "client/publisher.h"
 #include "support/memory_log.h"
-#include "support/signed_log.h"
 #include "support/temporary_directory.h"
 
 namespace pgtally {

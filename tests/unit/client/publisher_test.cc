@@ -11,11 +11,11 @@
 #include <thread>
 
 #include "base/durable_file.h"
+#include "base/encoding.h"
 #include "client/directory_log.h"
 #include "client/entry_check.h"
 #include "pgtally/verify.h"
 #include "support/memory_log.h"
-#include "support/signed_log.h"
 #include "support/temporary_directory.h"
 
 namespace pgtally {
@@ -58,6 +58,16 @@ class PublisherTest : public testing::Test {
     const auto checked = check_entries(served, checkpoint->checkpoint, none, ignore);
     EXPECT_TRUE(checked.ok()) << checked.error().message;
     return checkpoint->checkpoint.size.value;
+  }
+  // What the directory has for it; empty if nothing.
+  [[nodiscard]] std::string document(const std::string& text) const {
+    const auto file = read_small_file(path("document/" + to_hex(sha256(text).view())));
+    return file->value_or("");
+  }
+  void expect_documents(std::uint64_t size) {
+    for (const std::string& text : *log_.documents(LeafIndex{0}, LeafIndex{size})) {
+      EXPECT_EQ(document(text), text);
+    }
   }
   void expect_refusal(const std::string& text) {
     const auto report = publish();
@@ -184,6 +194,77 @@ TEST_F(PublisherTest, publishes_nothing_of_a_log_that_does_not_fit_its_checkpoin
   EXPECT_FALSE(fs::exists(path("tile/entries/000")));
 }
 
+TEST_F(PublisherTest, brings_every_document_that_an_entry_names) {
+  log_.name_document("{\"a\":1}");
+  log_.grow_to(300);
+  ASSERT_TRUE(publish().ok());
+  EXPECT_EQ(document("{\"a\":1}"), "{\"a\":1}");
+  log_.name_document("notice", Operation::kNotice);
+  log_.name_document("notice", Operation::kNotice);
+  log_.grow_to(700);
+  Publisher running(path(), policy());
+  const auto report = running.publish(log_);
+  ASSERT_TRUE(report.ok()) << report.error().message;
+  EXPECT_EQ(document("notice"), "notice");
+  // By one that runs, an entry of the same partial tile as what is published.
+  log_.name_document("later");
+  log_.grow_to(710);
+  ASSERT_TRUE(running.publish(log_).ok());
+  EXPECT_EQ(document("later"), "later");
+  EXPECT_EQ(verified_size(), 710U);
+}
+
+TEST_F(PublisherTest, stops_before_a_checkpoint_over_an_entry_whose_document_is_lost_or_changed) {
+  class Forgetful : public test::MemoryLog {
+   public:
+    using MemoryLog::MemoryLog;
+    Result<std::vector<std::string>> documents(LeafIndex first, LeafIndex before) override {
+      TRY(auto documents, MemoryLog::documents(first, before));
+      if (change) documents.at(which) += " ";
+      if (!change) documents.erase(documents.begin() + static_cast<std::ptrdiff_t>(which));
+      return documents;
+    }
+    std::size_t which = 0;
+    bool change = false;
+  };
+  Forgetful log(key());
+  log.name_document("one");
+  log.SignedLog::grow_to(300);
+  log.name_document("two", Operation::kNotice);
+  log.grow_to(302);
+  for (log.which = 0; log.which < 2; ++log.which) {
+    for (const bool change : {false, true}) {
+      log.change = change;
+      const auto report = Publisher(path(), policy()).publish(log);
+      ASSERT_FALSE(report.ok());
+      EXPECT_EQ(report.error().code, ErrorCode::kTampered);
+      const std::string entry = log.which == 0 ? "entry 0" : "entry 300";
+      EXPECT_NE(report.error().message.find(entry + " names is not in the database"),
+                std::string::npos)
+          << report.error().message;
+      EXPECT_FALSE(fs::exists(path("checkpoint")));
+    }
+  }
+}
+
+TEST_F(PublisherTest, brings_back_a_document_that_is_missing_and_builds_on_none_that_is_damaged) {
+  log_.name_document("one");
+  log_.grow_to(600);
+  ASSERT_TRUE(publish().ok());
+  const std::string file = path(document_path(sha256("one")));
+  for (const std::uint64_t size : {600U, 700U}) {  // with nothing new, and with something
+    log_.grow_to(size);
+    fs::remove(file);
+    ASSERT_TRUE(publish().ok());
+    EXPECT_EQ(document("one"), "one");
+  }
+  for (const std::string damaged : {"onE", "on"}) {
+    ASSERT_TRUE(replace_file(file, damaged).ok());
+    expect_refusal("holds something else than this log has there");
+    EXPECT_EQ(document("one"), damaged);
+  }
+}
+
 TEST_F(PublisherTest, publishes_the_same_tree_again_with_further_signatures) {
   log_.grow_to(300);
   ASSERT_TRUE(publish().ok());
@@ -209,6 +290,7 @@ TEST_F(PublisherTest, leaves_a_directory_that_is_right_when_it_is_killed_at_any_
   int killed = 0;
   for (int round = 0; round < 40; ++round) {
     size += 1 + static_cast<std::uint64_t>(round) * 97 % 1500;
+    log_.name_document("document " + std::to_string(round));
     log_.grow_to(size);
     const pid_t child = ::fork();
     if (child == 0) ::_exit(publish().ok() ? 0 : 1);
@@ -219,6 +301,7 @@ TEST_F(PublisherTest, leaves_a_directory_that_is_right_when_it_is_killed_at_any_
     killed += WIFSIGNALED(status) ? 1 : 0;
     EXPECT_TRUE(WIFSIGNALED(status) || WEXITSTATUS(status) == 0);
     EXPECT_LE(verified_size(), size);
+    expect_documents(verified_size());
   }
   EXPECT_GT(killed, 5);
   ASSERT_TRUE(publish().ok());

@@ -102,6 +102,18 @@ TEST(EventFeed, ends_a_stream_on_which_the_client_speaks) {
   EXPECT_TRUE(client.is_closed_within(milliseconds(2000)));
 }
 
+TEST(EventFeed, ends_a_stream_that_is_as_old_as_a_connection_may_be) {
+  Limits limits;
+  limits.connection = milliseconds(600);
+  limits.event_heartbeat = milliseconds(100);
+  TestServer server(limits);
+  auto client = listener_of(server);
+  EXPECT_TRUE(client.receive_until("\n\n"));
+  EXPECT_TRUE(client.is_closed_within(milliseconds(3000)));
+  EXPECT_EQ(server->counts().event_streams, 0u);
+  EXPECT_EQ(server->counts().timed_out, 0u) << "it did nothing wrong";
+}
+
 TEST(EventFeed, takes_no_more_listeners_than_its_limit) {
   Limits limits;
   limits.event_streams = 2;

@@ -57,7 +57,7 @@ class Protocol : public testing::Test {
 TEST_F(Protocol, a_log_gets_each_of_its_checkpoints_cosigned) {
   WitnessClient witness = client();
   for (const std::uint64_t size : {1U, 1U, 20U, 300U}) {
-    const auto cosigned = witness.cosign(log.checkpoint(size), prover(log), kTimeout);
+    const auto cosigned = witness.cosign(log.note_at(size), prover(log), kTimeout);
     ASSERT_TRUE(cosigned.ok()) << cosigned.error().message;
     EXPECT_EQ(cosigned->timestamp, kNow);
     EXPECT_TRUE(cosigned->signature.is_by(*key.witness_verifier()));
@@ -66,11 +66,11 @@ TEST_F(Protocol, a_log_gets_each_of_its_checkpoints_cosigned) {
 
 TEST_F(Protocol, a_log_that_forgot_how_far_it_was_goes_on_from_what_the_witness_says) {
   WitnessClient before = client();
-  ASSERT_TRUE(before.cosign(log.checkpoint(100), prover(log), kTimeout).ok());
+  ASSERT_TRUE(before.cosign(log.note_at(100), prover(log), kTimeout).ok());
   std::vector<std::uint64_t> asked_from;
   WitnessClient after = client();
   const auto cosigned = after.cosign(
-      log.checkpoint(300),
+      log.note_at(300),
       [&](TreeSize from, TreeSize to) -> Result<std::vector<Hash>> {
         asked_from.push_back(from.value);
         return log.proof(from.value, to.value);
@@ -80,34 +80,33 @@ TEST_F(Protocol, a_log_that_forgot_how_far_it_was_goes_on_from_what_the_witness_
   EXPECT_EQ(asked_from, (std::vector<std::uint64_t>{0, 100}));
   // A wrong memory is mended in the same way.
   after.assume(TreeSize{7});
-  EXPECT_TRUE(after.cosign(log.checkpoint(300), prover(log), kTimeout).ok());
+  EXPECT_TRUE(after.cosign(log.note_at(300), prover(log), kTimeout).ok());
   // A checkpoint that is older than what was cosigned is left alone.
-  EXPECT_EQ(before.cosign(log.checkpoint(200), prover(log), kTimeout).error().code,
-            ErrorCode::kRetry);
+  EXPECT_EQ(before.cosign(log.note_at(200), prover(log), kTimeout).error().code, ErrorCode::kRetry);
 }
 
 TEST_F(Protocol, a_fork_is_refused_and_said_to_be_one) {
   WitnessClient witness = client();
-  ASSERT_TRUE(witness.cosign(log.checkpoint(100), prover(log), kTimeout).ok());
+  ASSERT_TRUE(witness.cosign(log.note_at(100), prover(log), kTimeout).ok());
   for (const std::uint64_t size : {100U, 300U}) {
-    const auto refused = witness.cosign(fork.checkpoint(size), prover(fork), kTimeout);
+    const auto refused = witness.cosign(fork.note_at(size), prover(fork), kTimeout);
     ASSERT_FALSE(refused.ok());
     EXPECT_EQ(refused.error().code, ErrorCode::kTampered) << refused.error().message;
   }
-  EXPECT_TRUE(witness.cosign(log.checkpoint(300), prover(log), kTimeout).ok());
+  EXPECT_TRUE(witness.cosign(log.note_at(300), prover(log), kTimeout).ok());
 }
 
 TEST_F(Protocol, a_log_that_the_witness_does_not_know_needs_its_operator) {
   SignedLog stranger(test::test_key("log.example/c", 3), 5);
   SignedLog other_key(test::test_key("log.example/a", 3), 5);
   for (SignedLog* unknown : {&stranger, &other_key}) {
-    const auto refused = client().cosign(unknown->checkpoint(5), prover(*unknown), kTimeout);
+    const auto refused = client().cosign(unknown->note_at(5), prover(*unknown), kTimeout);
     EXPECT_EQ(refused.error().code, ErrorCode::kOperator) << refused.error().message;
   }
 }
 
 TEST_F(Protocol, the_last_checkpoint_is_shown_to_monitors) {
-  const auto cosigned = client().cosign(log.checkpoint(100), prover(log), kTimeout);
+  const auto cosigned = client().cosign(log.note_at(100), prover(log), kTimeout);
   HttpClient http;
   const std::string path = "/" + to_hex(sha256(std::string_view("log.example/a")).view());
   const auto shown = http.send({.url = server->url() + path + "/checkpoint"});
@@ -149,7 +148,7 @@ class Lies : public Protocol {
   Error told(unsigned status, const std::string& type, const std::string& body) {
     liar.requests.clear();
     liar.response = http::respond(status, type, body);
-    const auto result = client().cosign(log.checkpoint(100), prover(log), kTimeout);
+    const auto result = client().cosign(log.note_at(100), prover(log), kTimeout);
     EXPECT_FALSE(result.ok()) << body;
     return result.ok() ? Error{} : result.error();
   }
@@ -167,7 +166,7 @@ TEST_F(Lies, about_the_size_do_not_keep_the_client_busy) {
 }
 
 TEST_F(Lies, are_no_cosignatures) {
-  const std::string text = parse_note(log.checkpoint(100))->text;
+  const std::string text = parse_note(log.note_at(100))->text;
   const auto lines = [&](const NoteSignature& signature) {
     return serialize(SignedNote{text, {signature}})->substr(text.size() + 1);
   };
@@ -176,19 +175,19 @@ TEST_F(Lies, are_no_cosignatures) {
   EXPECT_EQ(told(200, plain, "<html>").code, ErrorCode::kRetry);
   EXPECT_EQ(told(200, plain, lines(*log.key().sign(text))).code, ErrorCode::kRetry)
       << "not its key";
-  const std::string other_text = parse_note(log.checkpoint(99))->text;
+  const std::string other_text = parse_note(log.note_at(99))->text;
   EXPECT_EQ(told(200, plain, lines(*key.cosign(other_text, kNow))).code, ErrorCode::kTampered);
   EXPECT_EQ(told(200, plain, std::string(100'000, 'x')).code, ErrorCode::kReject) << "too long";
   // Beside lines of others, its own counts.
   liar.response =
       http::respond(200, plain, lines(*log.key().sign(text)) + lines(*key.cosign(text, kNow)));
-  EXPECT_TRUE(client().cosign(log.checkpoint(100), prover(log), kTimeout).ok());
+  EXPECT_TRUE(client().cosign(log.note_at(100), prover(log), kTimeout).ok());
 }
 
 TEST_F(Lies, and_silence_end_with_the_timeout) {
   liar.silent = true;
   const auto began = std::chrono::steady_clock::now();
-  const auto result = client().cosign(log.checkpoint(100), prover(log), milliseconds(200));
+  const auto result = client().cosign(log.note_at(100), prover(log), milliseconds(200));
   EXPECT_EQ(result.error().code, ErrorCode::kRetry);
   EXPECT_LT(std::chrono::steady_clock::now() - began, milliseconds(2000));
 }

@@ -49,7 +49,7 @@ TEST_F(WitnessTest, cosigns_the_first_checkpoint_and_each_that_extends_the_last)
     const Answer answer = ask(witness, log, from, to);
     ASSERT_EQ(answer.status, 200U) << answer.body;
     EXPECT_EQ(answer.content_type, "text/plain; charset=utf-8");
-    const auto verified = verify_checkpoint(log.checkpoint(to) + answer.body, *policy);
+    const auto verified = verify_checkpoint(log.note_at(to) + answer.body, *policy);
     ASSERT_TRUE(verified.ok()) << verified.error().message;
     EXPECT_EQ(verified->cosigned_by, (std::vector<pgtally::Cosigned>{{"w.example/witness", kNow}}));
     from = to;
@@ -121,7 +121,7 @@ TEST_F(WitnessTest, knows_only_its_logs_and_only_their_keys) {
   forged.checkpoint[forged.checkpoint.size() - 10] ^= 1;
   EXPECT_EQ(witness.add_checkpoint(serialize(forged)).status, 403U);
   // The signature of a log that it knows, under the name of another.
-  const std::string text = parse_note(log.checkpoint(5))->text;
+  const std::string text = parse_note(log.note_at(5))->text;
   const SignedNote by_other{text, {*other.key().sign(text)}};
   EXPECT_EQ(witness.add_checkpoint("old 0\n\n" + *serialize(by_other)).status, 403U);
 }
@@ -152,13 +152,13 @@ TEST_F(WitnessTest, shows_the_last_checkpoint_with_the_lines_of_log_and_witness_
   Witness witness = open();
   const std::string hash = to_hex(sha256(log.vkey().name()).view());
   EXPECT_EQ(witness.latest_checkpoint(hash).status, 404U) << "nothing was cosigned yet";
-  SignedNote note = *parse_note(log.checkpoint(10));
+  SignedNote note = *parse_note(log.note_at(10));
   note.signatures.push_back(*other.key().sign(note.text));
   const Answer cosigned = witness.add_checkpoint("old 0\n\n" + *serialize(note));
   ASSERT_EQ(cosigned.status, 200U);
   const Answer latest = witness.latest_checkpoint(hash);
   EXPECT_EQ(latest.status, 200U);
-  EXPECT_EQ(latest.body, log.checkpoint(10) + cosigned.body);
+  EXPECT_EQ(latest.body, log.note_at(10) + cosigned.body);
   EXPECT_EQ(witness.latest_checkpoint("log.example/a").status, 404U);
   EXPECT_EQ(witness.latest_checkpoint(std::string(64, '0')).status, 404U);
 }
