@@ -34,7 +34,7 @@ Result<void> append_to_bundle(std::string& bundle, ByteView entry) {
   return {};
 }
 
-Result<std::vector<ByteView>> parse_bundle(ByteView bundle, std::uint32_t width) {
+Result<std::vector<ByteView>> parse_bundle(ByteView bundle) {
   std::vector<ByteView> entries;
   ByteReader reader(bundle);
   while (!reader.at_end()) {
@@ -42,6 +42,11 @@ Result<std::vector<ByteView>> parse_bundle(ByteView bundle, std::uint32_t width)
     TRY(const ByteView entry, reader.opaque(2, 0, kMaxBundledEntry, "entry"));
     entries.push_back(entry);
   }
+  return entries;
+}
+
+Result<std::vector<ByteView>> parse_bundle(ByteView bundle, std::uint32_t width) {
+  TRY(auto entries, parse_bundle(bundle));
   if (entries.size() < width) {
     return reject("the bundle has " + std::to_string(entries.size()) + " entries, not " +
                   std::to_string(width));

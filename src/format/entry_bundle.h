@@ -30,8 +30,11 @@ inline constexpr std::size_t kMaxBundleSize = kTileWidth * (kMaxBundledEntry + 2
 // Puts one entry behind those that are there. Refuses one that is too long.
 [[nodiscard]] Result<void> append_to_bundle(std::string& bundle, ByteView entry);
 
-// The entries, as views of `bundle`: exactly `width` of them, or if there are more (a full bundle in
-// the place of a partial one), the first. kReject for bytes that are no bundle, and for too few.
+// All entries of it, as views of `bundle`. kReject for bytes that are no bundle.
+[[nodiscard]] Result<std::vector<ByteView>> parse_bundle(ByteView bundle);
+
+// The same: exactly `width` of them, or if there are more (a full bundle in
+// the place of a partial one), the first. kReject for too few.
 [[nodiscard]] Result<std::vector<ByteView>> parse_bundle(ByteView bundle, std::uint32_t width);
 
 }  // namespace pgtally

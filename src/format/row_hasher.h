@@ -32,10 +32,13 @@ class RowHasher {
     std::size_t place;  // in `values`
     Bytes prefix;       // the length and the name, as they are hashed
   };
+  static constexpr std::size_t kMostTogether = 4096;
   RowHasher() = default;
+  void flush();
 
   std::vector<Column> by_name_;
   Sha256Stream stream_;
+  Bytes together_;  // what is not in stream_ yet
 };
 
 }  // namespace pgtally

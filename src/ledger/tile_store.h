@@ -21,4 +21,12 @@ class DatabaseTiles : public TileReader {
   TreeSize size_;
 };
 
+// The hashes of each tile as they are stored, however many; none if it is not there. For checking:
+// nothing is computed in the place of what is missing.
+[[nodiscard]] Result<std::vector<std::vector<Hash>>> read_stored_tiles(const Ledger& ledger,
+                                                                       std::span<const TileId> ids);
+
+// The first tile of each level that holds more hashes than a tree of this size has.
+[[nodiscard]] Result<std::vector<TileId>> surplus_tiles(const Ledger& ledger, TreeSize size);
+
 }  // namespace pgtally

@@ -391,7 +391,14 @@ def keys_file():
 def rows_file():
     cases = [{}, {"id": "1"}, {"b": "2", "a": "1", "B": "3", "\u00e9": "4", "aa": ""},
              {"a": None, "b": "x"}, {"a": None}, {"n" * 255: "v" * 300},
-             {"Order Lines": "\u00fc\n\"'\\", "select": "t"}]
+             {"Order Lines": "\u00fc\n\"'\\", "select": "t"},
+             # By bytes, not by a language's rules, nor by UTF-16, where U+1F600 comes before U+E000.
+             {"_": "1", "Z": "2", "z": "3", "10": "4", "9": "5", "zz": None, "Za": "6", "\u00c9": "7",
+              "e\u0301": "8", "\U0001f600": "9", "\ue000": "10", "\u00df": "11", "ss": "12"},
+             # As long as PostgreSQL lets them be, and what a generated statement has names for itself.
+             {"n" * 63: "long", "\u00e9" * 31 + "x": "of two bytes each", "t": "1", "w": "2", "v1": "3",
+              "k1": "4", "tm": "5", "NEW": "6", "old": "7", "$1": "8", "%s": "9", "{0}": "10",
+              '"': "11", "'": "12", "a b": "13", "$$": "14", "\\": "15"}]
     out = []
     for case in cases:
         item = [("column" if v is not None else "null", hex_of(n) + (" " + hex_of(v) if v else ""))
@@ -522,6 +529,47 @@ def proofs(prover):
     return records(out), files
 
 
+def blocks(number, parts):
+    return bytes([number]) + b"".join(opaque(part, 4) for part in parts) + bytes(4)
+
+
+def bundle(about, sources, checkpoints, entries, documents, salts):
+    """`checkpoints`: (microseconds, note); `salts`: (id, salt)."""
+    bundled = [b"".join(opaque(e, 2) for e in entries[i:i + 256])
+               for i in range(0, len(entries), 256)]
+    salts = [struct.pack(">Q", i) + salt for i, salt in sorted(salts)]
+    packed = [b"".join(salts[i:i + 4096]) for i in range(0, len(salts), 4096)]
+    out = (b"pgtally/bundle/v1\0"
+           + blocks(1, [document(d).encode() for d in [about] + sources])
+           + blocks(2, [struct.pack(">q", at) + note.encode() for at, note in checkpoints])
+           + blocks(3, bundled)
+           + blocks(4, sorted((d.encode() for d in documents), key=sha256))
+           + blocks(5, packed))
+    return out + sha256(out)
+
+
+def bundled_source(name, **members):
+    said = dict(name=name, salts=False, place=None, loaded_at=None, server=None,
+                complete_below=None, tracks_changes=False, skips_existing=False)
+    said.update(members)
+    return said
+
+
+def bundle_file(prover):
+    first = checkpoint_text(LOG.name, 1, root_of(prover.leaves[:1]))
+    metas = [m for m in prover.log.meta if "operation" in m]
+    return bundle(
+        {"v": "1", "made_at": "2026-11-18T12:40:00.000001Z"},
+        [bundled_source("debian_package", place="packages.example:5432/debian"),
+         bundled_source("payment", salts=True, loaded_at="2026-11-18T11:06:40.250000Z",
+                        server="7301234567890123456/00000001", complete_below="4294967301",
+                        tracks_changes=True)],
+        [(START, first + "\n" + LOG.sign(first)), (START + 3600 * 10**6, prover.note)],
+        prover.log.entries,
+        {m["text"] for m in metas if m["text"] is not None},
+        [(m["index"], m["salt"]) for m in metas if m["salt"] and m["source"] == "payment"])
+
+
 def order_proof(prover, first, second):
     texts = [prover.proof(prover.log.meta[i], None) for i in (first, second)]
     return "".join("%d\n%s" % (len(t.encode()), t) for t in texts)
@@ -536,6 +584,7 @@ def generate():
         "entries.txt": entries_file(log), "documents.txt": documents_file(log),
         "notes.txt": notes_file(prover.note), "proofs.txt": proof_records,
         "policy.txt": policy_file(), "log.vkey": LOG.vkey() + "\n",
+        "ledger.bundle": bundle_file(prover),
         "proofs/package_before_update.order-proof": order_proof(prover, 4, 7),
         "proofs/same_batch.order-proof": order_proof(prover, 3, 4),
         "proofs/wrong_way_round.order-proof": order_proof(prover, 7, 4),
@@ -544,7 +593,8 @@ def generate():
 
 
 def main():
-    files = {os.path.join(HERE, name): text.encode() for name, text in generate().items()}
+    files = {os.path.join(HERE, name): out if isinstance(out, bytes) else out.encode()
+             for name, out in generate().items()}
     if sys.argv[1:] == ["--check"]:
         def differs(path):
             return not os.path.exists(path) or open(path, "rb").read() != files[path]
