@@ -39,15 +39,27 @@ void add_content(json::object& object, const Verdict& verdict) {
   if (verdict.data) object["data"] = to_hex(*verdict.data);
 }
 
-void add_witnesses(json::object& object, const Verdict& verdict) {
+void add_witnesses(json::object& object, const std::vector<Cosigned>& cosigned_by) {
   json::array names;
   json::array times;
-  for (const Cosigned& one : verdict.cosigned_by) {
+  for (const Cosigned& one : cosigned_by) {
     names.emplace_back(one.witness);
     times.push_back(json_time(time_of_seconds(one.timestamp)));
   }
   object["cosigned_by"] = std::move(names);
   object["cosigned_at"] = std::move(times);
+}
+
+// Null where no checkpoint covers the entry.
+json::value json_of(const std::optional<FirstCover>& cover) {
+  if (!cover) return nullptr;
+  json::object object{{"size", cover->size.value}, {"at", json_time(cover->signed_at)}};
+  if (cover->witnessed) {
+    json::object& witnessed = object["witnessed"].emplace_object();
+    witnessed["size"] = cover->witnessed->checkpoint.size.value;
+    add_witnesses(witnessed, cover->witnessed->cosigned_by);
+  }
+  return object;
 }
 
 }  // namespace
@@ -58,17 +70,38 @@ json::object json_of(const Verdict& verdict) {
   object["entry_version"] = verdict.entry_version;
   if (verdict.entry) add_entry(object, verdict);
   add_content(object, verdict);
-  add_witnesses(object, verdict);
+  add_witnesses(object, verdict.cosigned_by);
   return object;
 }
 
-json::object json_of(const OrderVerdict& verdict) {
+json::object json_of(const OrderVerdict& verdict, const OrderCover* cover) {
   json::object object = begin(verdict.first);
-  add_witnesses(object, verdict.first);
-  object["first"] = json_of(verdict.first);
-  object["second"] = json_of(verdict.second);
+  add_witnesses(object, verdict.first.cosigned_by);
+  json::object first = json_of(verdict.first);
+  json::object second = json_of(verdict.second);
+  if (cover != nullptr) {
+    first["covered_by"] = json_of(cover->first);
+    second["covered_by"] = json_of(cover->second);
+  }
+  object["first"] = std::move(first);
+  object["second"] = std::move(second);
   object["same_batch"] = verdict.same_batch;
+  const OrderStatements statements = statements_of(verdict, cover);
+  object["proves"] = json_strings(statements.proves);
+  object["does_not_prove"] = json_strings(statements.does_not_prove);
   return object;
+}
+
+json::object json_of(const LogEnd& end) {
+  return {{"ok", true},
+          {"checked", json::array{"statement signature"}},
+          {"origin", end.origin},
+          {"ended", true},
+          {"size", end.size.value},
+          {"root", to_base64(end.root.view())},
+          {"stated_at", json_time(end.at)},
+          {"successor", end.successor},
+          {"reason", end.reason}};
 }
 
 }  // namespace pgtally::cli

@@ -2,11 +2,15 @@
 #pragma once
 
 #include "cli/json.h"
+#include "cli/order_statements.h"
+#include "format/log_end.h"
 #include "pgtally/verify.h"
 
 namespace pgtally::cli {
 
 [[nodiscard]] json::object json_of(const Verdict& verdict);
-[[nodiscard]] json::object json_of(const OrderVerdict& verdict);
+// With what the ledger's database knows of the two, where that is at hand.
+[[nodiscard]] json::object json_of(const OrderVerdict& verdict, const OrderCover* cover = nullptr);
+[[nodiscard]] json::object json_of(const LogEnd& end);
 
 }  // namespace pgtally::cli

@@ -126,6 +126,52 @@ std::string checks(const Verdict& verdict, std::size_t width) {
   return text;
 }
 
+// The file holds one checkpoint; whether another one came earlier it cannot say.
+std::string covered_here(const Verdict& verdict) {
+  return field("covered", "by the checkpoint of " + with_thousands(verdict.size.value) +
+                              " entries in this file");
+}
+
+std::string covered_since(const std::optional<FirstCover>& cover) {
+  if (!cover) return field("covered", "by no checkpoint that is kept");
+  std::string lines =
+      field("covered", "since " + time_for_people(cover->signed_at) + " by the checkpoint of " +
+                           with_thousands(cover->size.value) + " entries, the first that is kept");
+  if (!cover->witnessed) return lines;
+  for (const Cosigned& one : cover->witnessed->cosigned_by) {
+    lines += field("witnessed", cosigned_when(one) + ", the checkpoint of " +
+                                    with_thousands(cover->witnessed->checkpoint.size.value) +
+                                    " entries");
+  }
+  return lines;
+}
+
+// A sentence to a line, or several where it is too long.
+std::string listed(const std::string& label, const std::vector<std::string>& sentences,
+                   std::size_t width) {
+  std::string lines;
+  std::string line = pad_right(label, kLabelWidth);
+  for (const std::string& sentence : sentences) {
+    std::size_t at = 0;
+    bool is_first = true;
+    while (at < sentence.size()) {
+      const std::size_t end = std::min(sentence.find(' ', at), sentence.size());
+      const std::string word = sentence.substr(at, end - at);
+      if (!is_first && display_width(line) + 1 + display_width(word) > width) {
+        lines += line + "\n";
+        line = std::string(kLabelWidth, ' ');
+        is_first = true;
+      }
+      line += (is_first ? "" : " ") + word;
+      is_first = false;
+      at = end + 1;
+    }
+    lines += line + "\n";
+    line = std::string(kLabelWidth, ' ');
+  }
+  return lines;
+}
+
 std::string place(const Verdict& verdict) {
   return "entry " + with_thousands(verdict.id.value);
 }
@@ -159,23 +205,40 @@ std::string text_of(const Verdict& verdict, const Stream& stream) {
          facts(verdict, stream.width()) + checks(verdict, stream.width());
 }
 
-std::string text_of(const OrderVerdict& verdict, const Stream& stream) {
+std::string text_of(const OrderVerdict& verdict, const Stream& stream, const OrderCover* cover) {
   std::string text =
       headline(stream.styled("verified", Emphasis::kGood),
                entry_name(verdict.first) + " was recorded before " + entry_name(verdict.second) +
                    " in " + printable(verdict.first.origin)) +
       "\n";
   for (const Verdict* one : {&verdict.first, &verdict.second}) {
-    text += headline(one == &verdict.first ? "first   " : "second  ",
-                     entry_name(*one) + " is " + place(*one)) +
-            facts(*one, stream.width()) + checks(*one, stream.width()) + "\n";
+    const bool is_first = one == &verdict.first;
+    text += headline(is_first ? "first   " : "second  ", entry_name(*one) + " is " + place(*one)) +
+            facts(*one, stream.width()) +
+            (cover == nullptr ? covered_here(*one)
+                              : covered_since(is_first ? cover->first : cover->second)) +
+            checks(*one, stream.width()) + "\n";
   }
-  text +=
-      headline("proves  ", "the order in which the ledger recorded them, not when they happened");
-  if (verdict.same_batch) {
-    text += "          (both came in one batch, which was sorted by the sources' own times)\n";
-  }
+  const OrderStatements statements = statements_of(verdict, cover);
+  text += listed("proves", statements.proves, stream.width()) +
+          listed("proves not", statements.does_not_prove, stream.width());
   return text;
+}
+
+std::string text_of(const LogEnd& end, const Stream& stream) {
+  return headline(stream.styled("verified", Emphasis::kGood),
+                  printable(end.origin) + " ended with " + with_thousands(end.size.value) +
+                      " entries; " + printable(end.successor) + " goes on") +
+         field("root", to_base64(end.root.view())) +
+         field("stated", time_for_people(end.at) + "   (the operator's clock)") +
+         field("reason", printable(end.reason)) +
+         listed("proves", {"that the key of the log has said so: it is to sign nothing more."},
+                stream.width()) +
+         listed(
+             "proves not",
+             {"that nobody has a checkpoint of more entries, or of others: compare it with those "
+              "that you keep."},
+             stream.width());
 }
 
 }  // namespace pgtally::cli

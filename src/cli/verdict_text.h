@@ -3,7 +3,9 @@
 
 #include <string>
 
+#include "cli/order_statements.h"
 #include "cli/terminal/output.h"
+#include "format/log_end.h"
 #include "pgtally/verify.h"
 
 namespace pgtally::cli {
@@ -13,6 +15,9 @@ namespace pgtally::cli {
 
 // Blocks of lines, each with its newline.
 [[nodiscard]] std::string text_of(const Verdict& verdict, const Stream& stream);
-[[nodiscard]] std::string text_of(const OrderVerdict& verdict, const Stream& stream);
+// With what the ledger's database knows of the two, where that is at hand.
+[[nodiscard]] std::string text_of(const OrderVerdict& verdict, const Stream& stream,
+                                  const OrderCover* cover = nullptr);
+[[nodiscard]] std::string text_of(const LogEnd& end, const Stream& stream);
 
 }  // namespace pgtally::cli

@@ -113,6 +113,11 @@ Result<std::string> init_script(pg::Connection& connection, const InitRequest& r
   if (names.has_roles()) {
     TRY(writer, pg::quote_literal(names.writer));
   }
+  std::string notice;
+  if (!request.notice.empty()) {
+    notice =
+        "SELECT " + request.schema + ".notice(" + bytea_literal(as_bytes(request.notice)) + ");\n";
+  }
   // The values go in only after the names were adapted: an origin may begin with "pgtally.".
   const std::string entries = adapted(R"sql(
 -- Who this ledger is, and its first entries.
@@ -127,14 +132,14 @@ INSERT INTO pgtally.round (since, since_self) VALUES (pg_current_snapshot(), pg_
 INSERT INTO pgtally.tree_head (size, root, frontier, guard_id)
 VALUES (0, {root}, '', {guard});
 SELECT pgtally.define(0, 0, {ledger});
-SELECT pgtally.define(1, 0, {staging});
+{notice}SELECT pgtally.define(1, 0, {staging});
 )sql",
                                       names);
   return script + adapted(sql, names) +
          fmt::format(fmt::runtime(entries), fmt::arg("origin", origin), fmt::arg("vkey", vkey),
                      fmt::arg("version", kSchemaVersion), fmt::arg("oldest", kOldestProgramVersion),
                      fmt::arg("writer", writer), fmt::arg("roles", name_of(request.roles)),
-                     fmt::arg("secret", kRandomSecret),
+                     fmt::arg("secret", kRandomSecret), fmt::arg("notice", notice),
                      fmt::arg("root", bytea_literal(empty_root().view())),
                      fmt::arg("guard", bytea_literal(request.guard_id)),
                      fmt::arg("ledger", bytea_literal(as_bytes(ledger_document))),

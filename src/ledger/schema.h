@@ -24,6 +24,7 @@ struct InitRequest {
   GuardId guard_id;
   Roles roles = Roles::kCreate;
   std::string schema;
+  std::string notice = {};  // a document that entry 1 records as a notice; or none
 };
 
 // The whole script but BEGIN and COMMIT. It reads the database's name and version from the

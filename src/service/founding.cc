@@ -46,6 +46,7 @@ Result<InitRequest> init_request(const FoundingRequest& request, const SigningKe
   init.definition.vkey = key.verifier().text();
   init.roles = request.roles;
   init.schema = request.schema;
+  init.notice = request.notice;
   TRY(const Bytes random, random_bytes(Hash::kSize + init.guard_id.size()));
   std::copy_n(random.begin(), Hash::kSize, init.definition.nonce.bytes.begin());
   std::copy_n(random.begin() + Hash::kSize, init.guard_id.size(), init.guard_id.begin());

@@ -15,6 +15,7 @@ struct FoundingRequest {
   std::string state_directory;
   std::string signing_key;  // a key file that is there already; empty: one is made
   Roles roles = Roles::kCreate;
+  std::string notice = {};  // a document that its first entry but the definition records; or none
 };
 
 struct Founding {

@@ -11,10 +11,12 @@ namespace pgtally {
 namespace {
 
 constexpr std::string_view kMagic = "pgtally-guard v1";
+constexpr std::string_view kEndedMagic = "pgtally-guard v1 ended";
 
 std::string text_of(const GuardState& state) {
-  return std::string(kMagic) + "\n" + state.origin + "\n" + to_hex(state.id) + "\n" +
-         std::to_string(state.size.value) + "\n" + to_base64(state.root.view()) + "\n";
+  return std::string(state.ended ? kEndedMagic : kMagic) + "\n" + state.origin + "\n" +
+         to_hex(state.id) + "\n" + std::to_string(state.size.value) + "\n" +
+         to_base64(state.root.view()) + "\n";
 }
 
 Result<GuardState> parse(const std::string& path, const std::string& text) {
@@ -36,7 +38,8 @@ Result<GuardState> parse(const std::string& path, const std::string& text) {
   const auto id_bytes = from_hex(id);
   const auto size_value = parse_decimal(size);
   const auto root_hash = hash_from_base64(root);
-  if (magic != kMagic || !id_bytes.ok() || id_bytes->size() != state.id.size() ||
+  state.ended = magic == kEndedMagic;
+  if ((magic != kMagic && !state.ended) || !id_bytes.ok() || id_bytes->size() != state.id.size() ||
       !size_value.ok() || !root_hash.ok()) {
     return damaged;
   }
@@ -48,6 +51,12 @@ Result<GuardState> parse(const std::string& path, const std::string& text) {
 }
 
 }  // namespace
+
+Error log_has_ended(const std::string& origin) {
+  return operator_error(
+      "the log " + origin + " has ended, and nothing is signed for it any more",
+      "Its statement names the log that goes on. This one can still be read, proved and audited.");
+}
 
 bool Guard::exists() const {
   std::error_code ignored;
@@ -78,6 +87,7 @@ Result<GuardState> Guard::read() const {
 Result<GuardState> Guard::advance(const Decide& decide) const {
   TRY([[maybe_unused]] const auto lock, FileLock::acquire(path_));
   TRY(const GuardState now, read());
+  if (now.ended) return log_has_ended(now.origin);
   TRY(GuardState next, decide(now));
   if (next.size < now.size || (next.size == now.size && next.root != now.root)) {
     return tampered("the guard at " + path_ + " cannot go back");
@@ -86,8 +96,21 @@ Result<GuardState> Guard::advance(const Decide& decide) const {
   return next;
 }
 
+Result<GuardState> Guard::end() const {
+  TRY([[maybe_unused]] const auto lock, FileLock::acquire(path_));
+  TRY(GuardState state, read());
+  if (state.ended) return state;
+  state.ended = true;
+  TRY_VOID(replace_file(path_, text_of(state)));
+  return state;
+}
+
 Result<void> Guard::replace(const GuardState& state) const {
   TRY([[maybe_unused]] const auto lock, FileLock::acquire(path_));
+  if (exists()) {
+    const auto now = read();
+    if (now.ok() && now->ended) return log_has_ended(now->origin);
+  }
   return replace_file(path_, text_of(state));
 }
 

@@ -9,7 +9,8 @@
 //   - it only ever advances, and every signature is on a head that it already holds;
 //   - readers and writers on one host hold the lock file beside it, so compare-and-swap is atomic.
 //
-// Format: five lines: "pgtally-guard v1", origin, id in hex, size, root in base64.
+// Format: five lines: "pgtally-guard v1", origin, id in hex, size, root in base64. Of a log that was
+// ended the first line is "pgtally-guard v1 ended", and nothing is signed under it for ever.
 #pragma once
 
 #include <functional>
@@ -26,7 +27,10 @@ struct GuardState {
   GuardId id{};
   TreeSize size;
   Hash root;
+  bool ended = false;
 };
+
+[[nodiscard]] Error log_has_ended(const std::string& origin);
 
 class Guard {
  public:
@@ -43,7 +47,11 @@ class Guard {
   using Decide = std::function<Result<GuardState>(const GuardState&)>;
   [[nodiscard]] Result<GuardState> advance(const Decide& decide) const;
 
-  // Replaces whatever is there, for an operator who has taken responsibility.
+  // The log signs nothing from here on. Does nothing if it has ended already.
+  [[nodiscard]] Result<GuardState> end() const;
+
+  // Replaces whatever is there, for an operator who has taken responsibility. Not the guard of a log
+  // that has ended.
   [[nodiscard]] Result<void> replace(const GuardState& state) const;
 
   [[nodiscard]] bool exists() const;

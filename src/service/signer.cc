@@ -22,7 +22,8 @@ Error behind(const TreeHead& head, const GuardState& guarded, const std::string&
           "It was probably restored from a backup, or a standby took over that had not "
           "received everything.\n"
           "Nothing was signed. Stop everything that writes to this ledger, and bring back a "
-          "database that has\nall {} entries before you go on.",
+          "database that has\nall {} entries; or let them be recorded again from what was "
+          "published: pgtally recover",
           shown("signed:", guarded.size, guarded.root), guard_path,
           shown("database:", head.size, head.root), guarded.size.value));
 }
@@ -31,18 +32,20 @@ Error forked(const TreeHead& head, const GuardState& guarded, const Hash& actual
              const std::string& guard_path) {
   return tampered(
       "the database holds another history than the one this ledger has signed",
-      fmt::format("{}   (guard {})\n{}\n{}\n"
-                  "Somebody changed the log, or the database was restored and went on from an "
-                  "earlier state.\nNothing was signed. pgtally rebuild --check says what differs.",
-                  shown("signed:", guarded.size, guarded.root), guard_path,
-                  shown("there now:", guarded.size, actual),
-                  shown("database:", head.size, head.root)));
+      fmt::format(
+          "{}   (guard {})\n{}\n{}\n"
+          "Somebody changed the log, or the database was restored and went on from an "
+          "earlier state.\nNothing was signed. pgtally rebuild --check says what differs, and "
+          "pgtally recover what can be done.",
+          shown("signed:", guarded.size, guarded.root), guard_path,
+          shown("there now:", guarded.size, actual), shown("database:", head.size, head.root)));
 }
 
 }  // namespace
 
 Result<void> Signer::check_extends(const Ledger& ledger, const TreeHead& head,
                                    const GuardState& guarded, bool extended) const {
+  if (guarded.ended) return log_has_ended(guarded.origin);
   if (guarded.origin != ledger.origin() || guarded.id != head.guard_id) {
     return operator_error(
         fmt::format("the guard {} belongs to another ledger or was replaced by another guard",

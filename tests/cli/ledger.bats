@@ -95,6 +95,35 @@ make_payments() {
   [[ "$output" == *"door 7 opened"*"door 7 closed"* ]]
 }
 
+@test "an order proof says since when each entry is signed, what it proves, and what not" {
+  make_payments
+  pgtally append 'door 7 opened' >/dev/null
+  pgtally run --once --quiet
+  sql "SELECT count(*) FROM pgtally.processed_log" >first_size
+  pgtally append 'door 7 closed' 'door 8 closed' >/dev/null
+  pgtally run --once --quiet
+  run pgtally prove-order append_only_log:1 append_only_log:2 -o doors.order-proof
+  [ "$status" -eq 0 ]
+  text="$(tr -s '\n ' ' ' <<<"$output")"
+  [[ "$text" == *"by the checkpoint of $(cat first_size) entries, the first that is kept"* ]]
+  [[ "$text" == *"Whoever has the checkpoint of $(cat first_size) entries knows that append_only_log 1 was recorded when append_only_log 2 was not yet"* ]]
+  [[ "$text" == *"recorded before is not happened before"* ]]
+  [[ "$text" != *"one batch"* ]]
+
+  # Of the checkpoints a file holds one, and a verifier knows of no other.
+  run pgtally verify doors.order-proof --vkey "$(pgtally key show)"
+  [[ "$output" == *"entries in this file"* ]]
+  [[ "$output" != *"Whoever has"* ]]
+
+  pgtally prove-order append_only_log:2 append_only_log:3 -o two.order-proof --json >out.json
+  [ "$(python3 -c 'import json; v = json.load(open("out.json")); print(v["same_batch"], v["first"]["covered_by"]["size"] == v["second"]["covered_by"]["size"], len(v["proves"]), "one batch" in v["does_not_prove"][0])')" = "True True 1 True" ]
+  pgtally prove-order append_only_log:2 append_only_log:3 >proof 2>said
+  pgtally verify proof --vkey "$(pgtally key show)"
+  grep -q "proves not" said
+  run pgtally prove-order append_only_log:2 append_only_log:3 --json
+  [ "$status" -eq 2 ]
+}
+
 @test "consistency between two sizes can be checked on hashes alone" {
   make_payments
   pgtally run --once --quiet

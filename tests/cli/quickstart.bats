@@ -104,4 +104,16 @@ END
   run pgtally verify both.order-proof --vkey "$(pgtally key show)"
   [ "$status" -eq 0 ]
   [[ "$output" == *"was recorded before"* ]]
+
+  # How the story ends; rewriting the ledger is in demo.bats, on a private cluster.
+  pgtally checkpoint -o outside.checkpoint
+  run pgtally audit --checkpoint outside.checkpoint
+  [ "$status" -eq 0 ]
+  sql "UPDATE debian_package SET size = size + 1 WHERE name = 'bash'"
+  sql "DELETE FROM dpkg_event WHERE line = 1"
+  run pgtally audit
+  [ "$status" -eq 1 ]
+  [[ "$output" == *"2 findings: 1 changed, 1 missing"* ]]
+  [[ "$output" == *"changed     debian_package bash 1:2+b amd64"*"under signature since"* ]]
+  [[ "$output" == *"missing     dpkg_event 1 "*"under signature since"* ]]
 }

@@ -84,6 +84,16 @@ TOML
   pgtally --config pgtally.toml run --once
   pgtally prove append_only_log 2 -o second.tlog-proof
   pgtally verify second.tlog-proof --policy policy
+
+  # An order proof says when a witness saw the first entry and not the second.
+  run pgtally prove-order append_only_log:1 append_only_log:2 --policy policy -o both.order-proof
+  [ "$status" -eq 0 ]
+  [ "$(grep -c '  witnessed .* by w.example, the checkpoint of' <<<"$output")" -eq 2 ]
+  text="$(tr -s '\n ' ' ' <<<"$output")"
+  [[ "$text" == *"Both were in the log when that checkpoint was cosigned"* ]]
+  [[ "$text" == *"with append_only_log 1 and without append_only_log 2, was cosigned"* ]]
+  run pgtally prove-order append_only_log:1 append_only_log:2 -o both.order-proof
+  [[ "$output" != *"witnessed"* ]]
 }
 
 @test "two organisations witness each other, while both services run" {
@@ -109,7 +119,7 @@ TOML
       pgtally append "$schema $number" > /dev/null
     done
     for _ in {1..200}; do
-      [ "$(pgtally status --json | field 'v["witnessed"] and v["witnessed"]["newest"] and v["size"] >= 6')" = True ] && break
+      [ "$(pgtally status --json | field 'v["witnessed"] and v["witnessed"]["newest"] and v["size"] == 7')" = True ] && break
       sleep 0.1
     done
     pgtally prove append_only_log 5 -o $schema.tlog-proof
@@ -166,6 +176,37 @@ TOML
   run pgtally checkpoint --witnessed
   [ "$status" -eq 3 ]
   [[ "$output" == *"no checkpoint was witnessed yet"* ]]
+}
+
+@test "a checkpoint that was published by hand, unwitnessed, stands, and the service goes on from it" {
+  ledger one
+  VKEY="$(pgtally key show)"
+  pgtally key generate --witness --name w.example -o w.key -q > w.vkey
+  LISTEN="127.0.0.1:$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')"
+  printf 'witness W %s http://%s\nquorum W\n' "$(cat w.vkey)" "$LISTEN" > policy
+  printf '[witness]\npolicy = "policy"\ntimeout = "10m"\n[publish]\ndirectory = "published"\n' > pgtally.toml
+  pgtally append "one" > /dev/null
+  pgtally --config pgtally.toml run --interval 50ms 2> run.log &
+  for _ in {1..100}; do
+    [ "$(pgtally status --json | field 'v["checkpoint"] and v["checkpoint"]["size"]')" = 3 ] && break
+    sleep 0.1
+  done
+  # Nobody has cosigned it, and it has ten minutes left.
+  run pgtally --config pgtally.toml publish
+  [ "$status" -eq 3 ]
+  [[ "$output" == *"no checkpoint is witnessed yet"* ]]
+  [ ! -e published/checkpoint ]
+  pgtally publish published
+  [ "$(grep -c '^— ' published/checkpoint)" -eq 1 ]
+
+  start_witness w "$VKEY"
+  pgtally append "two" > /dev/null
+  for _ in {1..200}; do
+    grep -qx 4 published/checkpoint && break
+    sleep 0.1
+  done
+  [ "$(grep -c '^— ' published/checkpoint)" -eq 2 ]
+  ! grep "publishing.*failed" run.log
 }
 
 @test "keys, state and policies that cannot be right are refused at once" {

@@ -6,9 +6,13 @@
 #include <chrono>
 #include <thread>
 
+#include "base/encoding.h"
 #include "cli/commands/list.h"
 #include "cli/demo_stage.h"
+#include "cli/demo_tamper.h"
+#include "cli/ledger_session.h"
 #include "cli/program.h"
+#include "cli/rewrite_ledger.h"
 #include "cli/terminal/numbers.h"
 #include "ledger/ledger.h"
 #include "postgres/transaction.h"
@@ -75,21 +79,42 @@ class Demo : public Command {
         .name = "demo",
         .group = Group::kStart,
         .summary = "show in half a minute what pgtally does, on a database that goes away again",
+        .usage = "[tamper | rewrite-ledger] [--seconds N]",
         .details =
             "Makes a private PostgreSQL in a temporary directory, writes to two tables from "
             "several sessions at once while their rows are recorded, proves and verifies "
             "one row, and changes it behind the ledger's back. Uses no other database, "
-            "whatever is set, and leaves nothing.",
+            "whatever is set, and leaves nothing.\n\n`demo tamper` does the same with a few ways "
+            "of "
+            "falsifying rows and log, each followed by an audit that names it.\n\n`demo "
+            "rewrite-ledger` is the exception: on the private cluster that --embedded or "
+            "PGTALLY_EMBEDDED names, and on no other database, it plays the operator who has it "
+            "all. It writes the ledger there anew as if the rows of today had always been so, and "
+            "signs it with the real key. What can tell is a checkpoint that was kept elsewhere.",
         .examples = {{"pgtally demo", "Watch it"},
-                     {"pgtally demo --seconds 20", "With more rows"}}};
+                     {"pgtally demo --seconds 20", "With more rows"},
+                     {"pgtally demo tamper", "What an audit finds"},
+                     {"pgtally demo rewrite-ledger",
+                      "And what it cannot find without a checkpoint from outside"}}};
   }
   void declare(Options& options) override {
+    options.argument("WHAT", what_, "tamper or rewrite-ledger; else the whole story");
     options.option("--seconds", "N", seconds_, "how long the writers write (3)");
   }
 
   Result<Exit> run(Context& context) override {
     if (seconds_ < 1 || seconds_ > 3600) return reject("--seconds is from 1 to 3600");
+    if (what_ == "rewrite-ledger") return rewrite(context);
+    if (what_ && what_ != "tamper") {
+      return reject("there is no demonstration " + pgtally::quoted(*what_),
+                    "There are tamper, rewrite-ledger, and the one without a name.");
+    }
     TRY(const DemoStage stage, DemoStage::build(context));
+    if (what_) {
+      TRY_VOID(play_tampering(stage));
+      stage.say("That was all; the server and its files are removed now.");
+      return Exit::kOk;
+    }
     TRY_VOID(make_ledger(stage));
     TRY(const std::string late, record_while_others_write(stage));
     TRY_VOID(prove_and_verify(stage, late));
@@ -213,6 +238,29 @@ class Demo : public Command {
     return {};
   }
 
+  static Result<Exit> rewrite(Context& context) {
+    if (!context.globals().embedded) {
+      return reject(
+          "this would destroy a ledger, and does it to no database but a private one",
+          "Name the private cluster with --embedded DIR or PGTALLY_EMBEDDED, as the quick "
+          "start's env does.");
+    }
+    TRY(const RunnerOptions options, runner_options(context, ""));
+    TRY(const Ledger ledger, open_ledger(context));
+    TRY(const Rewritten done, rewrite_ledger(ledger, options));
+    Output& out = context.output();
+    out.line(fmt::format("rewrote  {} as {}: what the tables hold now, as if it had always been so",
+                         counted(done.before, "entry", "entries"),
+                         with_thousands(done.size.value)));
+    out.line("signed   root " + to_base64(done.root.view()) + ", with the ledger's own key");
+    out.line("guard    put back, so that nobody here minds");
+    out.remark(
+        "Next: pgtally audit                                    it finds nothing, and says why\n"
+        "      pgtally audit --checkpoint outside.checkpoint    it does, if one was kept before");
+    return Exit::kOk;
+  }
+
+  std::optional<std::string> what_;
   std::uint64_t seconds_ = 3;
 };
 

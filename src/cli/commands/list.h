@@ -19,10 +19,13 @@
   COMMAND(checkpoint)             \
   COMMAND(prove)                  \
   COMMAND(publish)                \
+  COMMAND(bundle)                 \
   COMMAND(verify)                 \
+  COMMAND(audit)                  \
   COMMAND(monitor)                \
   COMMAND(witness)                \
   COMMAND(rebuild)                \
+  COMMAND(recover)                \
   COMMAND(tree)                   \
   COMMAND(key)                    \
   COMMAND(uninstall)              \

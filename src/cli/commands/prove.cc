@@ -11,7 +11,12 @@
 #include "cli/ledger_session.h"
 #include "cli/program.h"
 #include "cli/terminal/numbers.h"
+#include "cli/trust.h"
+#include "cli/verdict_json.h"
+#include "cli/verdict_text.h"
+#include "ledger/first_cover.h"
 #include "ledger/prover.h"
+#include "pgtally/verify.h"
 
 namespace pgtally::cli {
 namespace {
@@ -118,11 +123,13 @@ class ProveOrder : public Command {
     return {.name = "prove-order",
             .group = Group::kProve,
             .summary = "write the proof that one entry was recorded before another",
-            .usage = "A B [--row] [-o FILE]",
+            .usage = "A B [--row] [--policy P] [-o FILE]",
             .details =
                 "A and B are entries: an id, or SOURCE:KEY with the columns of the key "
                 "separated by commas. The one that was recorded first comes first in the "
-                "proof, whichever is named first.",
+                "proof, whichever is named first. What the proof proves and what it does not, and "
+                "since when each entry is under a signature, is printed beside it: on standard "
+                "error where the proof itself goes to standard output.",
             .examples = {{"pgtally prove-order payment:42 login:7 -o a.order-proof",
                           "Which was recorded first?"},
                          {"pgtally prove-order 802 17204911", "By their ids"},
@@ -133,23 +140,49 @@ class ProveOrder : public Command {
     options.argument("A", a_, "an entry: ID, or SOURCE:KEY");
     options.argument("B", b_, "another one");
     options.flag("--row", row_, "disclose both rows and their definitions");
+    options.option("--policy", "P", policy_,
+                   "a C2SP tlog-policy file: also say when its witnesses first saw each entry");
     options.option("-o,--output", "FILE", file_, "where to; else standard output");
   }
   Result<Exit> run(Context& context) override {
+    if (context.json() && !file_) {
+      return reject("--json and the proof cannot both go to standard output",
+                    "Say where the proof goes, with -o FILE.");
+    }
+    Trust trust;
+    std::optional<Policy> policy;
+    if (policy_) {
+      trust.policy = policy_;
+      TRY(policy, trust.read());
+    }
     TRY(const Ledger ledger, open_ledger(context));
     TRY(const LeafIndex a, find_entry(ledger, a_));
     TRY(const LeafIndex b, find_entry(ledger, b_));
     TRY(const auto text, prove_order(ledger, a, b, row_));
-    const auto& [first, second] = std::minmax(a, b);
-    TRY_VOID(deliver(context, file_, text,
-                     fmt::format("entry {} comes before entry {}", with_thousands(first.value),
-                                 with_thousands(second.value))));
+    trust = {.vkey = ledger.vkey(), .policy = {}};
+    TRY(const Policy own, trust.read());
+    auto judged = verify_order_proof(text, policy ? *policy : own);
+    // The newest checkpoint may still wait for its witnesses.
+    if (!judged.ok()) judged = verify_order_proof(text, own);
+    TRY(const OrderVerdict verdict, std::move(judged));
+    OrderCover cover;
+    TRY(cover.first, first_cover(ledger, verdict.first.id, policy ? &*policy : nullptr));
+    TRY(cover.second, first_cover(ledger, verdict.second.id, policy ? &*policy : nullptr));
+    TRY_VOID(deliver(context, file_, text, "an order proof"));
+    if (context.json()) {
+      print_json(context.output(), json_of(verdict, &cover));
+    } else if (file_) {
+      context.output().write(text_of(verdict, context.output().out(), &cover));
+    } else {
+      context.output().remark(text_of(verdict, context.output().err(), &cover));
+    }
     return Exit::kOk;
   }
 
  private:
   std::string a_;
   std::string b_;
+  std::optional<std::string> policy_;
   std::optional<std::string> file_;
   bool row_ = false;
 };

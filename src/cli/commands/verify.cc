@@ -16,6 +16,7 @@
 #include "cli/trust.h"
 #include "cli/verdict_json.h"
 #include "cli/verdict_text.h"
+#include "format/log_end.h"
 #include "pgtally/proof_file.h"
 
 namespace pgtally::cli {
@@ -52,7 +53,10 @@ class Verify : public Command {
   }
 
   void declare(Options& options) override {
-    options.arguments("FILE", files_, "proofs (.tlog-proof, .order-proof); - is standard input");
+    options.arguments(
+        "FILE", files_,
+        "proofs (.tlog-proof, .order-proof), statements that end a log (.end); - is standard "
+        "input");
     trust_.declare(options);
     options.option("--source", "S", source_, "the proof must be about this source");
     options.options("--key", "KEY", key_, kKeyHelp);
@@ -78,6 +82,7 @@ class Verify : public Command {
     std::string file;
     std::optional<Verdict> verdict;
     std::optional<OrderVerdict> order;
+    std::optional<LogEnd> end;
     std::optional<Error> error;
     Exit exit = Exit::kOk;
   };
@@ -103,7 +108,8 @@ class Verify : public Command {
 
   Outcome verify_one(const std::string& file, const Policy& policy,
                      const Expectations& expected) const {
-    Outcome outcome{.file = file, .verdict = {}, .order = {}, .error = {}, .exit = Exit::kOk};
+    Outcome outcome{
+        .file = file, .verdict = {}, .order = {}, .end = {}, .error = {}, .exit = Exit::kOk};
     const auto fail = [&](Error error, Exit exit) {
       outcome.error = std::move(error);
       outcome.exit = exit;
@@ -113,6 +119,12 @@ class Verify : public Command {
     if (!text.ok()) {
       const bool too_large = text.error().code == ErrorCode::kReject;
       return fail(std::move(text).error(), too_large ? Exit::kNo : Exit::kEnvironment);
+    }
+    if (text->starts_with(kLogEndTitle)) {
+      auto end = verify_by_policy(*text, policy);
+      if (!end.ok()) return fail(std::move(end).error(), Exit::kNo);
+      outcome.end = std::move(*end);
+      return outcome;
     }
     if (looks_like_order_proof(*text)) {
       if (expects_something()) {
@@ -130,6 +142,16 @@ class Verify : public Command {
     if (!verdict.ok()) return fail(std::move(verdict).error(), Exit::kNo);
     outcome.verdict = std::move(*verdict);
     return outcome;
+  }
+
+  static Result<LogEnd> verify_by_policy(const std::string& text, const Policy& policy) {
+    Error last = tampered("it is signed by no log that is trusted here");
+    for (const PolicyLog& log : policy.logs()) {
+      auto end = verify_log_end(text, log.key);
+      if (end.ok()) return end;
+      last = std::move(end).error();
+    }
+    return last;
   }
 
   // That a proof does not hold weighs more than that another one could not be read.
@@ -153,12 +175,14 @@ class Verify : public Command {
         continue;
       }
       if (many) output.line(output.out().styled(outcome.file, Emphasis::kHeading));
-      output.write(outcome.verdict ? text_of(*outcome.verdict, output.out())
-                                   : text_of(*outcome.order, output.out()));
+      output.write(outcome.end       ? text_of(*outcome.end, output.out())
+                   : outcome.verdict ? text_of(*outcome.verdict, output.out())
+                                     : text_of(*outcome.order, output.out()));
     }
   }
 
   static json::object json_of_outcome(const Outcome& outcome) {
+    if (outcome.end) return json_of(*outcome.end);
     if (outcome.verdict) return json_of(*outcome.verdict);
     if (outcome.order) return json_of(*outcome.order);
     json::object object{{"ok", false}, {"checked", json::array()}};

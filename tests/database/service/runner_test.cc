@@ -110,6 +110,29 @@ TEST(Runner, stops_by_itself_when_the_guard_says_that_the_database_went_back) {
   EXPECT_EQ(error_of(service.end()).code, ErrorCode::kTampered);
 }
 
+// An idle loop sleeps twice as long each time: after a sleep of two seconds comes one of four.
+TEST(Runner, takes_at_once_what_it_is_woken_for) {
+  test::ServiceLedger<TestDatabase> ledger;
+  Pulse pulse;
+  const Waker waker = must(Waker::create());
+  RunnerOptions options = ledger.options();
+  options.settings.interval = std::chrono::seconds(60);
+  options.pulse = &pulse;
+  options.waker = &waker;
+  Service service(options);
+  auto last = std::chrono::steady_clock::time_point::max();
+  EXPECT_TRUE(eventually([&] {
+    const auto now = pulse.state().last_cycle.value_or(last);
+    return now - std::exchange(last, now) > std::chrono::seconds(2);
+  }));
+  const auto began = std::chrono::steady_clock::now();
+  ledger.append(5);
+  waker.wake();
+  EXPECT_TRUE(signs_up_to(ledger, 7));
+  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(2));
+  must(service.end());
+}
+
 TEST(Runner, refuses_a_server_without_fsync_unless_that_was_asked_for) {
   test::ServiceLedger<TestDatabase> ledger;  // in a cluster that runs so because it was asked for
   ledger.append();

@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include "crypto/sha256.h"
+#include "format/audit_bundle.h"
 #include "format/blinding.h"
+#include "format/log_end.h"
 #include "format/row_hasher.h"
 #include "format/sign_checkpoint.h"
 #include "pgtally/content.h"
@@ -139,6 +141,18 @@ TEST(FormatsDocument, shows_keys_checkpoint_and_cosignature_as_they_are) {
   EXPECT_EQ(text + "\n" + example("cosignature"), *serialize(SignedNote{text, {cosignature}}));
 }
 
+TEST(FormatsDocument, shows_the_end_of_a_log_as_it_is) {
+  const std::string name = "ledger.example/payments";
+  const auto key = *SigningKey::from_seed(name, seed_of(name));
+  const LogEnd end{key.name(),
+                   TreeSize{303},
+                   sha256("root"),
+                   Time{1795003600123456},
+                   "ledger.example/payments-2",
+                   "restored from a backup"};
+  EXPECT_EQ(example("log-end"), *sign_log_end(key, end));
+}
+
 TEST(FormatsDocument, shows_the_extra_data_of_a_proof_as_it_is) {
   ProofExtra extra;
   extra.entry = {9};
@@ -146,6 +160,24 @@ TEST(FormatsDocument, shows_the_extra_data_of_a_proof_as_it_is) {
   for (std::uint8_t i = 0; i < Hash::kSize; ++i) extra.salt->bytes[i] = i;
   extra.define = DefineRecord{LeafIndex{1}, {1, 5}, {sha256("")}};
   EXPECT_EQ(hex_example("extra"), to_hex(*encode_extra(extra)));
+}
+
+TEST(FormatsDocument, shows_a_bundle_as_it_is) {
+  std::string out;
+  BundleEncoder encoder([&](ByteView bytes) {
+    out += as_text(bytes);
+    return Result<void>();
+  });
+  ASSERT_TRUE(encoder.about({Time{1795005600000001}}).ok());
+  BundleSource payment{.name = "payment", .salts = true};
+  payment.loaded_at = Time{1795000000250000};
+  ASSERT_TRUE(encoder.source(payment).ok());
+  ASSERT_TRUE(encoder.checkpoint(Time{1795000001000000}, example("checkpoint")).ok());
+  ASSERT_TRUE(encoder.entry(Bytes{9}).ok());
+  ASSERT_TRUE(encoder.document(line_example("document")).ok());
+  ASSERT_TRUE(encoder.salt(LeafIndex{0}, salt_of(payment_secret(), LeafIndex{3})).ok());
+  ASSERT_TRUE(encoder.finish().ok());
+  EXPECT_EQ(hex_example("bundle"), to_hex(as_bytes(out)));
 }
 
 }  // namespace
