@@ -57,7 +57,13 @@ Result<std::uint64_t> ChangeWriter::transact() {
 
 Result<pg::Connection*> ChangeWriter::session(Place place) {
   const auto it = sessions_.find(place);
-  if (it != sessions_.end() && it->second.is_alive()) return &it->second;
+  if (it != sessions_.end() && it->second.is_alive()) {
+    // finish() leaves a transaction that failed as it is.
+    if (it->second.transaction_status() == pg::TransactionStatus::kInError) {
+      TRY_VOID(it->second.execute("ROLLBACK"));
+    }
+    return &it->second;
+  }
   if (it != sessions_.end()) sessions_.erase(it);
   // What a sequence gave out in a transaction that was lost, it may give out again.
   stock_.clear();
