@@ -207,13 +207,13 @@ void EntryOrder::check_claim(LeafIndex id, const Entry& entry, State& state) {
   const std::int64_t claimed = entry.source_time.microseconds;
   const std::int64_t recorded = entry.sequenced_at.microseconds;
   const bool is_old = entry.source_time < state.logged.added;
-  check_sweeps(id, entry, state);
+  const bool is_late = check_sweeps(id, entry, state);
   if (!is_old && !state.fresh_since && claimed <= recorded + kMinute) {
     state.fresh_since = entry.sequenced_at;
   }
   const bool is_far = claimed < 0 || recorded - claimed > late_after_ ||
                       (claimed > recorded && claimed - recorded > late_after_);
-  if (!is_far) return;
+  if (!is_far || is_late) return;
   // The first load brings what was there, and what it found may have waited in staging for a while.
   const auto& loaded = state.in_order ? state.fresh_since : state.first_load_ended;
   const bool in_first_load = !loaded || recorded <= loaded->microseconds + late_after_;
@@ -247,16 +247,16 @@ void EntryOrder::judge_claim(LeafIndex id, const Entry& entry, const State& stat
 
 // A key below those of earlier batches that is recorded after a sweep has found something, and no more
 // of them than it has found: such a row was not there when its turn was, or nobody saw it.
-void EntryOrder::check_sweeps(LeafIndex id, const Entry& entry, State& state) {
-  if (state.sweeps.empty()) return;
+bool EntryOrder::check_sweeps(LeafIndex id, const Entry& entry, State& state) {
+  if (state.sweeps.empty()) return false;
   const auto key = integer_key(entry);
-  if (!key) return;
+  if (!key) return false;
   if (entry.sequenced_at != state.batch) {
     state.batch = entry.sequenced_at;
     state.highest_before = state.highest;
   }
   state.highest = std::max(*key, state.highest.value_or(*key));
-  if (!state.highest_before || *key >= *state.highest_before) return;
+  if (!state.highest_before || *key >= *state.highest_before) return false;
   for (PastSweep& sweep : state.sweeps) {
     if (sweep.found == 0 || entry.sequenced_at < sweep.began ||
         entry.sequenced_at.microseconds > sweep.ended.microseconds + late_after_) {
@@ -269,8 +269,9 @@ void EntryOrder::check_sweeps(LeafIndex id, const Entry& entry, State& state) {
                                    *state.highest_before);
     finding.actual = "a sweep found it out of its source's order";
     findings_.push_back(std::move(finding));
-    return;
+    return true;
   }
+  return false;
 }
 
 Result<void> EntryOrder::settle() {

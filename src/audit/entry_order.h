@@ -111,7 +111,7 @@ class EntryOrder {
   void check_definition(LeafIndex id, const Entry& entry, State& state);
   void check_claim(LeafIndex id, const Entry& entry, State& state);
   void judge_claim(LeafIndex id, const Entry& entry, const State& state);
-  void check_sweeps(LeafIndex id, const Entry& entry, State& state);
+  bool check_sweeps(LeafIndex id, const Entry& entry, State& state);
   void accuse(LeafIndex id, const Entry& entry, std::string recorded, std::string actual);
   [[nodiscard]] Result<void> define(const Defined& defined);
   void compare_definitions(const Defined& defined, const SourceDefinition& before,
