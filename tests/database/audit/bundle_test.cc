@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -40,7 +41,7 @@ class BundleAudit : public testing::Test {
     record();
   }
 
-  void sql(const std::string& text) const { ledger_.database().psql(text); }
+  std::string sql(const std::string& text) const { return ledger_.database().psql(text); }
   void record() const {
     for (int i = 0; i < 3; ++i) test::must(ledger_.run_once());
   }
@@ -166,7 +167,13 @@ TEST_F(BundleAudit, accuses_a_row_that_is_older_than_the_bundle_and_was_never_re
       "DO $$ DECLARE t name; BEGIN FOR t IN SELECT tgname FROM pg_trigger WHERE tgrelid = "
       "'login'::regclass AND NOT tgisinternal LOOP EXECUTE format('ALTER TABLE login ENABLE ALWAYS "
       "TRIGGER %I', t); END LOOP; END $$");
-  // Nothing is waiting, so whatever is there now has to be in the log.
+  // Nothing is waiting, so whatever is there now has to be in the log; as far as it is older than all
+  // transactions of the cluster, in other databases too.
+  for (int i = 0; i < 6000 && sql("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint > "
+                                  "(SELECT xmin::text::bigint FROM login WHERE id = 500)") != "t";
+       ++i) {
+    usleep(10'000);
+  }
   bundle();
   sql("INSERT INTO login VALUES (501, 'new')");
   AuditReport report = audit();
