@@ -119,7 +119,7 @@ TOML
       pgtally append "$schema $number" > /dev/null
     done
     for _ in {1..200}; do
-      [ "$(pgtally status --json | field 'v["witnessed"] and v["witnessed"]["newest"] and v["size"] == 7')" = True ] && break
+      [ "$(pgtally status --json | field 'v["witnessed"] and v["witnessed"]["size"] == 7')" = True ] && break
       sleep 0.1
     done
     pgtally prove append_only_log 5 -o $schema.tlog-proof
