@@ -8,6 +8,7 @@
 
 #include "audit/ledger_audit_log.h"
 #include "audit/ledger_state.h"
+#include "client/open_published.h"
 #include "pgtally/verify.h"
 
 namespace pgtally {

@@ -4,8 +4,6 @@
 
 #include <algorithm>
 
-#include "client/directory_log.h"
-#include "client/log_client.h"
 #include "format/entry_bundle.h"
 #include "merkle/proof.h"
 #include "merkle/tree.h"
@@ -18,14 +16,6 @@ namespace {
 constexpr std::uint64_t kBundles = 8;
 
 }  // namespace
-
-Result<std::unique_ptr<LogReader>> open_published(const std::string& place) {
-  if (place.starts_with("http://") || place.starts_with("https://")) {
-    TRY(LogClient client, LogClient::create(HttpClient(), place));
-    return std::unique_ptr<LogReader>(new LogClient(std::move(client)));
-  }
-  return std::unique_ptr<LogReader>(new DirectoryLog(place));
-}
 
 Result<void> read_published(LogReader& published, const Checkpoint& checkpoint, LeafIndex from,
                             LeafIndex to, const TakePublished& take) {

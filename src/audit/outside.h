@@ -3,7 +3,6 @@
 #pragma once
 
 #include <functional>
-#include <memory>
 #include <string>
 
 #include "client/log_reader.h"
@@ -17,9 +16,6 @@ struct OutsideCheckpoint {
   std::string from;  // a file's name, a URL: for people
   std::string note;  // not verified yet
 };
-
-// A published copy of a log: a directory or a URL, as `pgtally publish` and `run --listen` make them.
-[[nodiscard]] Result<std::unique_ptr<LogReader>> open_published(const std::string& place);
 
 // The entries [from, to) as they were published, in order, each shown to lie under the checkpoint before
 // it is told. kTampered where the copy does not hold what its checkpoint says.

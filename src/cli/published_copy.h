@@ -6,7 +6,6 @@
 #include <string>
 
 #include "audit/bundle_log.h"
-#include "client/http_client.h"
 #include "client/log_reader.h"
 #include "pgtally/policy.h"
 #include "pgtally/result.h"
@@ -29,11 +28,10 @@ class OpenedCopy {
 
  private:
   OpenedCopy() = default;
-  [[nodiscard]] Result<void> read_checkpoint(const Policy& policy);
+  [[nodiscard]] Result<void> read_checkpoint(const std::string& place, const Policy& policy);
 
-  std::shared_ptr<BundleLog> bundle_;
-  std::unique_ptr<LogReader> log_;
-  std::shared_ptr<HttpClient> http_;
+  std::unique_ptr<BundleLog> bundle_;
+  std::unique_ptr<PublishedLog> log_;  // perhaps over the bundle
   PublishedCopy copy_;
 };
 

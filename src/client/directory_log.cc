@@ -2,6 +2,7 @@
 
 #include "base/durable_file.h"
 #include "format/entry_bundle.h"
+#include "pgtally/document.h"
 #include "pgtally/note.h"
 
 namespace pgtally {
@@ -44,6 +45,13 @@ Result<std::vector<std::string>> DirectoryLog::bundles(std::uint64_t first, std:
     bundles.push_back(std::move(bytes));
   }
   return bundles;
+}
+
+Result<std::string> DirectoryLog::document(const Hash& hash) {
+  const std::string path = directory_ + "/" + document_path(hash);
+  TRY(auto text, read_small_file(path, kMaxDocumentSize));
+  if (text) return *std::move(text);
+  return reject("there is no " + path);
 }
 
 }  // namespace pgtally

@@ -11,7 +11,7 @@
 
 namespace pgtally {
 
-class DirectoryLog : public LogReader {
+class DirectoryLog : public PublishedLog {
  public:
   explicit DirectoryLog(std::string directory) : directory_(std::move(directory)) {}
 
@@ -20,6 +20,7 @@ class DirectoryLog : public LogReader {
                                                              TreeSize size) override;
   [[nodiscard]] Result<std::vector<std::string>> bundles(std::uint64_t first, std::size_t count,
                                                          TreeSize size) override;
+  [[nodiscard]] Result<std::string> document(const Hash& hash) override;
 
  private:
   [[nodiscard]] Result<std::string> read(const std::string& path, const std::string& full,

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "format/entry_bundle.h"
+#include "pgtally/document.h"
 #include "pgtally/note.h"
 
 namespace pgtally {
@@ -106,6 +107,11 @@ Result<std::vector<std::string>> LogClient::bundles(std::uint64_t first, std::si
     wanted.push_back({bundle_path(index, width), full, kMaxBundleSize});
   }
   return fetch(wanted);
+}
+
+Result<std::string> LogClient::document(const Hash& hash) {
+  TRY(auto bodies, fetch({{document_path(hash), "", kMaxDocumentSize}}));
+  return std::move(bodies.front());
 }
 
 }  // namespace pgtally

@@ -47,6 +47,13 @@ class DocumentedLog : public LogReader {
                                                                    LeafIndex before) = 0;
 };
 
+// A log as others get to see it, one document at a time.
+class PublishedLog : public LogReader {
+ public:
+  // Nobody has held the text against the hash yet. kReject if it is not there.
+  [[nodiscard]] virtual Result<std::string> document(const Hash& hash) = 0;
+};
+
 // Under which relative path a document is served: "document/<SHA-256 in hex>".
 [[nodiscard]] std::string document_path(const Hash& hash);
 

@@ -156,7 +156,7 @@ class Recorder : public CheckedSink {
 
   [[nodiscard]] Result<std::string> document_of(const Row& row) const {
     const Hash& hash = row.entry.content_hash;
-    auto text = copy_.document(hash);
+    auto text = copy_.log->document(hash);
     if (!text.ok()) {
       return reject(
           fmt::format("{} lacks the document {}, to which entry {} ({}) commits", copy_.place,

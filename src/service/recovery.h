@@ -25,12 +25,10 @@ namespace pgtally {
 
 // The log as it was published: a directory, a server, a bundle.
 struct PublishedCopy {
-  LogReader* log = nullptr;
+  PublishedLog* log = nullptr;
   std::string place;      // for people
   std::string note;       // its checkpoint, which was verified
   Checkpoint checkpoint;  // the same
-  // The text with this SHA-256; kReject if the copy does not have it.
-  std::function<Result<std::string>(const Hash&)> document;
 };
 
 struct SignedSize {

@@ -4,7 +4,6 @@
 #include <filesystem>
 #include <string>
 
-#include "base/durable_file.h"
 #include "client/directory_log.h"
 #include "pgtally/verify.h"
 #include "service/publishing.h"
@@ -13,7 +12,7 @@
 
 namespace pgtally::test {
 
-class PublishedLog {
+class PublishedLedger {
  public:
   [[nodiscard]] std::string path() const { return directory_.path() / "log"; }
 
@@ -31,10 +30,6 @@ class PublishedLog {
     copy.note = must(log_.checkpoint());
     const Policy policy = must(Policy::trust(must(VerifierKey::parse(ledger.vkey()))));
     copy.checkpoint = must(verify_checkpoint(copy.note, policy)).checkpoint;
-    copy.document = [path = path()](const Hash& hash) -> Result<std::string> {
-      TRY(auto text, read_small_file(path + "/" + document_path(hash), 1 << 20));
-      return text ? Result<std::string>(*std::move(text)) : reject("it is not there");
-    };
     return copy;
   }
 

@@ -16,9 +16,9 @@
 #include "pgtally/policy.h"
 #include "pgtally/result.h"
 
-namespace pgtally::cli {
+namespace pgtally {
 
-class BundleCopy : public LogReader {
+class BundleCopy : public PublishedLog {
  public:
   // Goes through all entries once. The log outlives it. The checkpoint is the newest that the policy
   // accepts.
@@ -30,6 +30,9 @@ class BundleCopy : public LogReader {
                                                              TreeSize size) override;
   [[nodiscard]] Result<std::vector<std::string>> bundles(std::uint64_t first, std::size_t count,
                                                          TreeSize size) override;
+  [[nodiscard]] Result<std::string> document(const Hash& hash) override {
+    return log_.document(hash);
+  }
 
  private:
   explicit BundleCopy(AuditedLog& log) : log_(log) {}
@@ -47,4 +50,4 @@ class BundleCopy : public LogReader {
   std::vector<std::vector<Bytes>> read_;
 };
 
-}  // namespace pgtally::cli
+}  // namespace pgtally

@@ -1,4 +1,4 @@
-#include "cli/bundle_copy.h"
+#include "audit/bundle_copy.h"
 
 #include <algorithm>
 
@@ -6,7 +6,7 @@
 #include "pgtally/merkle.h"
 #include "pgtally/verify.h"
 
-namespace pgtally::cli {
+namespace pgtally {
 namespace {
 
 constexpr std::uint64_t kEntriesAtOnce = 65'536;
@@ -117,4 +117,4 @@ Result<void> BundleCopy::read(std::uint64_t first, std::size_t count) {
       });
 }
 
-}  // namespace pgtally::cli
+}  // namespace pgtally
