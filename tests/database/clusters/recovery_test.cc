@@ -13,7 +13,7 @@ namespace {
 using test::ClusterLedger;
 using test::error_of;
 using test::must;
-using test::PublishedLog;
+using test::PublishedLedger;
 using test::Standby;
 using test::TestCluster;
 using test::TestDatabase;
@@ -87,7 +87,7 @@ TEST(RecoveryOfAServer, makes_a_promoted_standby_the_log_that_was_signed) {
   standby.disconnect();
   write(ledger.database(), 4);
   must(ledger.run_once());
-  PublishedLog published;
+  PublishedLedger published;
   must(published.publish(ledger.database()));
   ledger.database().stop_immediately();
   standby.promote();
@@ -114,7 +114,7 @@ TEST(RecoveryOfAServer, takes_a_data_directory_that_was_put_back_on_to_what_was_
   PutBack backup(server);
   write(server, 4);
   must(ledger.run_once());
-  PublishedLog published;
+  PublishedLedger published;
   must(published.publish(server));
   backup.put_back();
   ASSERT_EQ(error_of(ledger.run_once()).code, ErrorCode::kTampered);
@@ -192,7 +192,7 @@ TEST(RecoveryOfAServer, records_no_row_of_another_database_twice_and_misses_none
   open.execute("INSERT INTO far_xid (note) VALUES ('open'), ('open')");
   write_there(7);
   must(run());
-  PublishedLog published;
+  PublishedLedger published;
   must(published.publish(server));
   backup.put_back();
   write_there(3);

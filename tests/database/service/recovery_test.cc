@@ -16,7 +16,7 @@ namespace {
 using test::error_of;
 using test::kOrigin;
 using test::must;
-using test::PublishedLog;
+using test::PublishedLedger;
 using test::TestDatabase;
 using ServiceLedger = test::ServiceLedger<TestDatabase>;
 
@@ -49,14 +49,14 @@ class Lost {
 
   ServiceLedger ledger;
   TestDatabase backup;
-  PublishedLog published;
+  PublishedLedger published;
 };
 
 TEST(Recovery, of_a_ledger_that_lost_nothing_has_nothing_to_do) {
   ServiceLedger ledger;
   ledger.append(300);
   must(ledger.run_once());
-  PublishedLog published;
+  PublishedLedger published;
   must(published.publish(ledger.database()));
   ledger.append(300);
   const Diagnosis found = published.diagnose(ledger.database(), ledger.guard());
@@ -176,7 +176,7 @@ TEST(Recovery, records_each_row_of_the_restored_tables_once) {
   insert(ledger.database(), 51, 61);  // recorded, and lost with the database
   insert(ledger.database(), 2, 8);    // into holes
   must(ledger.run_once());
-  PublishedLog published;
+  PublishedLedger published;
   must(published.publish(ledger.database()));
 
   // Some of what was lost is brought back, before and after; and there are rows that are new.

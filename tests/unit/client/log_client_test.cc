@@ -5,7 +5,9 @@
 #include <filesystem>
 
 #include "base/durable_file.h"
+#include "client/directory_log.h"
 #include "client/publisher.h"
+#include "crypto/sha256.h"
 #include "support/memory_log.h"
 #include "support/scripted_server.h"
 #include "support/temporary_directory.h"
@@ -41,6 +43,28 @@ TEST_F(LogClientTest, reads_checkpoint_tiles_and_bundles) {
   const std::vector<TileId> ids{{0, 1}, {0, 2}, {1, 0}};
   EXPECT_EQ(*client.tiles(ids, TreeSize{600}), *log_.tiles(ids, TreeSize{600}));
   EXPECT_EQ(*client.bundles(1, 2, TreeSize{600}), *log_.bundles(1, 2, TreeSize{600}));
+}
+
+TEST_F(LogClientTest, needs_no_slash_at_the_end_of_the_url_and_minds_none) {
+  LogClient client = *LogClient::create(HttpClient(), server_.url() + "//");
+  EXPECT_EQ(*client.checkpoint(), log_.note_at(600));
+  EXPECT_EQ(server_.requests().front(), "GET /checkpoint HTTP/1.1");
+}
+
+TEST_F(LogClientTest, reads_documents_as_they_are_and_says_which_is_not_there) {
+  const Hash hash = sha256(std::string_view("a definition"));
+  LogClient client = this->client();
+  DirectoryLog directory(path());
+  for (PublishedLog* log : std::vector<PublishedLog*>{&client, &directory}) {
+    fs::remove_all(path() + "/document");
+    const auto missing = log->document(hash);
+    ASSERT_FALSE(missing.ok());
+    EXPECT_EQ(missing.error().code, ErrorCode::kReject);
+    EXPECT_NE(missing.error().message.find(document_path(hash)), std::string::npos);
+    fs::create_directory(path() + "/document");
+    put(document_path(hash), "a definition");
+    EXPECT_EQ(*log->document(hash), "a definition");
+  }
 }
 
 TEST_F(LogClientTest, takes_the_full_tile_where_the_partial_one_is_gone) {
@@ -83,8 +107,6 @@ TEST(LogClient, refuses_what_is_no_url_of_a_log) {
     ASSERT_FALSE(client.ok()) << url;
     EXPECT_EQ(client.error().code, ErrorCode::kReject);
   }
-  EXPECT_EQ(LogClient::create(HttpClient(), "http://a.example/log//")->url(),
-            "http://a.example/log");
 }
 
 }  // namespace
