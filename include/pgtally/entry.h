@@ -76,6 +76,9 @@ using EntryBuffer = std::array<std::uint8_t, kMaxEntrySize>;
 
 // Refuses an unknown version, saying so; ask entry_version() first where that can happen.
 [[nodiscard]] Result<Entry> decode_entry(ByteView bytes);
+// The same into an entry whose memory is used again, for millions of them. After an error what it holds
+// means nothing.
+[[nodiscard]] Result<void> decode_entry_into(ByteView bytes, Entry& entry);
 
 // The version that the bytes name; refuses no bytes at all and more than an entry can have (65535).
 [[nodiscard]] Result<std::uint8_t> entry_version(ByteView bytes);

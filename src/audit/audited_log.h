@@ -81,9 +81,11 @@ class AuditedLog {
   // The text whose SHA-256 a define or notice entry has. kReject if it is not there.
   [[nodiscard]] virtual Result<std::string> document(const Hash& hash) = 0;
 
-  // Whether the salts of a source are there. salt() is asked in ascending order of ids.
+  // Whether the salts of a source are there. salt() is asked in ascending order of ids, while entries
+  // are read; or, where it says that it can be asked at any time, whenever one is needed.
   [[nodiscard]] virtual bool has_salts(std::string_view source) = 0;
   [[nodiscard]] virtual Result<Hash> salt(std::string_view source, LeafIndex id) = 0;
+  [[nodiscard]] virtual bool salts_at_any_time() const { return false; }
 
   // When all rows that were there when a source was added had been recorded; nothing if that is not
   // known. Rows of before may have been recorded late until then.

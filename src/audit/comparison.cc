@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "base/read_ahead.h"
 #include "pgtally/content.h"
 
 namespace pgtally {
@@ -20,6 +21,12 @@ void put(Bytes& out, const void* from, std::size_t size) {
   const auto* bytes = static_cast<const std::uint8_t*>(from);
   out.insert(out.end(), bytes, bytes + size);
 }
+
+// The last states of its keys, and what was inserted while it was living.
+struct Partition {
+  KeyTable table{0};
+  std::vector<std::pair<LeafIndex, LeafIndex>> repeated;
+};
 
 KeyHash read_row(ByteView record, TableRow& row) {
   Head head{};
@@ -44,8 +51,11 @@ Hash published(const Hash& content, const KeyState& state) {
 }
 
 Comparison::Comparison(KeyStates& states, std::size_t memory, const std::string& directory,
-                       bool salts)
-    : states_(&states), file_(states.partitions(), memory, directory), salts_(salts) {}
+                       bool salts, SaltOf salt_of)
+    : states_(&states),
+      file_(states.partitions(), memory, directory),
+      salts_(salts),
+      salt_of_(std::move(salt_of)) {}
 
 Result<void> Comparison::add(const TableRow& row) {
   const Head head{states_->hasher()(row.key), row.time, row.xid,
@@ -60,12 +70,24 @@ Result<void> Comparison::add(const TableRow& row) {
 
 Result<void> Comparison::run(const ShapeOf& shape_of, const Found& found) {
   definitions_.clear();
+  ReadAhead<Partition> ahead(
+      1, [&, next = std::size_t{0}](Partition& made) mutable -> Result<bool> {
+        if (next == states_->partitions()) return false;
+        made.repeated.clear();
+        TRY(made.table, states_->load(next++, [&](LeafIndex before, LeafIndex insert) {
+          made.repeated.emplace_back(before, insert);
+          return Result<void>();
+        }));
+        return true;
+      });
   TableRow row;
+  Partition loaded;
   for (std::size_t partition = 0; partition < states_->partitions(); ++partition) {
-    TRY(KeyTable table, states_->load(partition, [&](LeafIndex before, LeafIndex insert) {
-      Difference repeated{Difference::Kind::kRepeated, {}, nullptr, nullptr, {}, before, insert};
-      return found(repeated);
-    }));
+    TRY_VOID(ahead.next(loaded));
+    for (const auto& [before, insert] : loaded.repeated) {
+      TRY_VOID(found({Difference::Kind::kRepeated, {}, nullptr, nullptr, {}, before, insert}));
+    }
+    KeyTable& table = loaded.table;
     TRY_VOID(file_.read_back(partition, [&](ByteView record) {
       const KeyHash key = read_row(record, row);
       return compare_row(shape_of, table, key, row, found);
@@ -92,6 +114,9 @@ Result<void> Comparison::compare_row(const ShapeOf& shape_of, KeyTable& table, c
   difference.state = &slot->state;
   const auto shape = shape_of(slot->state.definition);
   if (shape && row.contents[*shape] != Hash{}) {
+    if (KeyState& state = slot->state; salt_of_ && state.salted && state.salt == Hash{}) {
+      TRY(state.salt, salt_of_(state.id));
+    }
     difference.content = published(row.contents[*shape], slot->state);
   }
   if (++slot->rows > 1) {

@@ -43,8 +43,11 @@ struct Difference {
 class Comparison {
  public:
   // `states` has to live longer. `salts`: what the log publishes of this source can be compared with
-  // rows; otherwise keys alone are. What is staged can be in either case.
-  Comparison(KeyStates& states, std::size_t memory, const std::string& directory, bool salts);
+  // rows; otherwise keys alone are. What is staged can be in either case. `salt_of` gives those that are
+  // not kept with the states.
+  using SaltOf = std::function<Result<Hash>(LeafIndex id)>;
+  Comparison(KeyStates& states, std::size_t memory, const std::string& directory, bool salts,
+             SaltOf salt_of = {});
 
   [[nodiscard]] Result<void> add(const TableRow& row);
   [[nodiscard]] std::uint64_t rows() const { return rows_; }
@@ -66,6 +69,7 @@ class Comparison {
   KeyStates* states_;
   PartitionFile file_;
   bool salts_;
+  SaltOf salt_of_;
   std::uint64_t rows_ = 0;
   Bytes record_;  // room that is used again
   std::set<std::uint32_t> definitions_;

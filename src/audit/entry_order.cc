@@ -40,9 +40,12 @@ std::pair<std::int64_t, std::int64_t> slack_of(const SourceDefinition& definitio
 
 // The key where it is one integer.
 std::optional<std::int64_t> integer_key(const Entry& entry) {
-  const auto key = decode_key(entry.key);
-  if (!key.ok() || key->columns.size() != 1) return {};
-  const std::string& text = key->columns.front();
+  // One column is its length, in two bytes, and its text.
+  constexpr std::size_t kLength = 2;
+  const ByteView key = entry.key;
+  if (key.size() < kLength || (std::size_t{key[0]} << 8 | key[1]) != key.size() - kLength)
+    return {};
+  const std::string_view text = as_text(key.subspan(kLength));
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size()) return {};

@@ -30,7 +30,8 @@ constexpr std::uint64_t kHandyPartitions = 128;
 
 std::size_t partitions_for(std::uint64_t entries, std::size_t memory) {
   const std::uint64_t bytes = entries * kBytesPerEntry;
-  const std::uint64_t needed = bytes / std::max<std::uint64_t>(memory / 2, 1) + 1;
+  // Of three tables one is worked on, one waits, one is made.
+  const std::uint64_t needed = bytes / std::max<std::uint64_t>(memory / 6, 1) + 1;
   const std::uint64_t handy = std::min(bytes / kHandyTable + 1, kHandyPartitions);
   return std::bit_ceil(std::min(std::max(needed, handy), kMostPartitions));
 }
@@ -75,8 +76,9 @@ Result<void> KeyStates::put(ByteView key, const KeyState& state) {
     definitions_.insert(state.definition);
     last_definition_ = state.definition;
   }
-  return file_.append(partition_of(record.key), {reinterpret_cast<const std::uint8_t*>(&record),
-                                                 state.salted ? sizeof record : kWithoutSalt});
+  return file_.append(partition_of(record.key),
+                      {reinterpret_cast<const std::uint8_t*>(&record),
+                       state.salt != Hash{} ? sizeof record : kWithoutSalt});
 }
 
 bool KeyStates::truncated_between(LeafIndex from, LeafIndex to) const {

@@ -6,8 +6,8 @@
 //   for each entry, in the order of the log:    states.put(key, state)   or  states.truncate(id)
 //   for each partition:                         states.load(partition)   →   KeyTable
 //
-// Memory: the records that wait to be written, and one partition's table; each about half of what was
-// allowed if `entries` was not too low. Up to 4,096 partitions: more than 10^9 entries of one source
+// Memory: the records that wait to be written, and the tables of three partitions; each about half of
+// what was allowed if `entries` was not too low. Up to 4,096 partitions: more than 10^9 entries of one source
 // take more memory, in proportion.
 #pragma once
 
@@ -37,7 +37,7 @@ struct KeyState {
   bool bad = false;                          // not what was recorded: see VisitedEntry
   bool salted = false;                       // `content` is blinded with `salt`
   Hash content;                              // as it is published; of what is staged, not blinded
-  Hash salt;                                 // zero where the source is not blinded, or unknown
+  Hash salt;  // zero where it is none, not known, or not asked for yet
 
   [[nodiscard]] bool is_staged() const { return id.value >= kStagedIds; }
   [[nodiscard]] bool is_living() const { return operation < Operation::kDelete; }

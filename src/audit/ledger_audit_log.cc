@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/read_ahead.h"
 #include "crypto/sha256.h"
 #include "ledger/documents.h"
 #include "ledger/tile_store.h"
@@ -53,6 +54,38 @@ Result<EntryView> entry_of(const Row& row, const Names& names) {
   TRY(entry.content_hash, row.template get<Hash>(8));
   TRY(entry.sequenced_at, row.template get<Time>(9));
   return entry;
+}
+
+// Entries that were read and encoded, one behind the other.
+struct EntryBlock {
+  struct Item {
+    LeafIndex id;
+    std::size_t size = 0;  // 0: it cannot be an entry
+  };
+  std::vector<Item> items;
+  Bytes bytes;
+};
+constexpr std::size_t kBlockEntries = 1024;
+constexpr std::size_t kBlocksAhead = 4;
+
+// False if there is none.
+Result<bool> read_block(pg::CopyOut& copy, const Names& names, EntryBlock& block) {
+  block.items.clear();
+  block.bytes.clear();
+  EntryBuffer buffer;
+  while (block.items.size() < kBlockEntries) {
+    TRY(const bool more, copy.next());
+    if (!more) break;
+    EntryBlock::Item& item = block.items.emplace_back();
+    TRY(item.id, copy.get<LeafIndex>(0));
+    const auto entry = entry_of(copy, names);
+    if (!entry.ok()) continue;
+    const auto encoded = encode_into(*entry, buffer);
+    if (!encoded.ok()) continue;
+    item.size = encoded->size();
+    block.bytes.insert(block.bytes.end(), encoded->begin(), encoded->end());
+  }
+  return !block.items.empty();
 }
 
 struct OnlyRow {
@@ -157,21 +190,29 @@ Result<void> LedgerAuditLog::read_entries(LeafIndex from, LeafIndex to, const Ta
                                         "COPY (SELECT {} FROM pgtally.processed_log WHERE id >= "
                                         "{} AND id < {} ORDER BY id) TO STDOUT (FORMAT binary)",
                                         kColumns, from.value, to.value))));
-  EntryBuffer buffer;
+  // Reading takes as long as what is done with an entry, so a thread of its own does it.
+  ReadAhead<EntryBlock> ahead(kBlocksAhead,
+                              [&, ended = false](EntryBlock& block) mutable -> Result<bool> {
+                                if (ended) return false;
+                                TRY(const bool any, read_block(copy, names_, block));
+                                ended = block.items.size() < kBlockEntries;
+                                return any;
+                              });
+  EntryBlock block;
   LeafIndex expected = from;
   while (true) {
-    TRY(const bool more, copy.next());
+    TRY(const bool more, ahead.next(block));
     if (!more) break;
-    TRY(const LeafIndex id, copy.get<LeafIndex>(0));
-    for (; expected < id; ++expected.value) TRY_VOID(take(expected, std::nullopt));
-    // Twice only without the primary key, which audit/ledger_state.h asks for.
-    if (id < expected) continue;
-    std::optional<ByteView> bytes;
-    if (const auto entry = entry_of(copy, names_); entry.ok()) {
-      if (const auto encoded = encode_into(*entry, buffer); encoded.ok()) bytes = *encoded;
+    ByteView rest = block.bytes;
+    for (const EntryBlock::Item& item : block.items) {
+      const ByteView bytes = rest.first(item.size);
+      rest = rest.subspan(item.size);
+      for (; expected < item.id; ++expected.value) TRY_VOID(take(expected, std::nullopt));
+      // Twice only without the primary key, which audit/ledger_state.h asks for.
+      if (item.id < expected) continue;
+      TRY_VOID(take(item.id, item.size == 0 ? std::nullopt : std::optional(bytes)));
+      ++expected.value;
     }
-    TRY_VOID(take(id, bytes));
-    ++expected.value;
   }
   for (; expected < to; ++expected.value) TRY_VOID(take(expected, std::nullopt));
   return {};

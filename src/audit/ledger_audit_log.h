@@ -32,6 +32,7 @@ class LedgerAuditLog : public AuditedLog {
   [[nodiscard]] Result<std::string> document(const Hash& hash) override;
   [[nodiscard]] bool has_salts(std::string_view source) override;
   [[nodiscard]] Result<Hash> salt(std::string_view source, LeafIndex id) override;
+  [[nodiscard]] bool salts_at_any_time() const override { return true; }
   [[nodiscard]] Result<std::optional<Time>> first_load_ended(std::string_view source) override;
   [[nodiscard]] std::optional<std::vector<PastSweep>> sweeps(std::string_view source) override;
 

@@ -51,26 +51,21 @@ Result<void> LogPass::take(LeafIndex id, std::optional<ByteView> bytes) {
   std::optional<Hash> leaf;
   if (bytes) leaf = leaf_hash(*bytes);
   const std::optional<Hash> recorded = tree_.append(leaf);
-  std::optional<Entry> entry;
-  if (bytes) {
-    auto decoded = decode_entry(*bytes);
-    if (decoded.ok()) entry = *std::move(decoded);
-  }
-  if (!entry) {
+  if (!bytes || !decode_entry_into(*bytes, entry_).ok()) {
     order_.take_unknown(id);
     if (unreadable_.size() + to_ask_.size() < kMostRemembered) to_ask_.push_back(id);
     if (recorded && remembered_.size() < kMostRemembered) out_.suspects.add_bad(id);
     return {};
   }
   if (recorded) {
-    order_.take_bad(id, *entry);
+    order_.take_bad(id, entry_);
     out_.suspects.add_bad(id);
-    if (remembered_.size() < kMostRemembered) remembered_.emplace(id, *entry);
+    if (remembered_.size() < kMostRemembered) remembered_.emplace(id, entry_);
   } else {
-    order_.take(id, *entry);
-    check_witnesses(id, *entry);
+    order_.take(id, entry_);
+    check_witnesses(id, entry_);
   }
-  return visitor_.visit({id, *entry, recorded.has_value()});
+  return visitor_.visit({id, entry_, recorded.has_value()});
 }
 
 // Along the log both sizes and times ascend, so what a witness has seen binds the entries on both sides

@@ -66,6 +66,7 @@ class LogPass {
   TreeCheck tree_;
   EntryOrder order_;
   LogOutcome out_;
+  Entry entry_;  // the one that is looked at
   std::vector<LeafIndex> to_ask_;
   std::vector<Unreadable> unreadable_;
   std::map<LeafIndex, Entry> remembered_;  // bad ones, as they are now

@@ -12,13 +12,14 @@
 #include "audit/row_judge.h"
 #include "audit/row_stream.h"
 #include "audit/table_fit.h"
+#include "base/read_ahead.h"
 #include "ledger/position_key.h"
 
 namespace pgtally {
 namespace {
 
 constexpr std::size_t kLeastMemory = std::size_t{256} << 10;  // of one source
-constexpr std::uint64_t kProgressRows = 16'384;
+constexpr std::size_t kBlocksAhead = 4;
 
 // Truncating a table, and altering it so that it is written anew, takes its rows from snapshots that
 // were taken before; detaching a partition does as well. Catalogs that are read by SQL are those of the
@@ -56,6 +57,11 @@ class RowPass : public RowAudit {
 
  private:
   [[nodiscard]] bool is_asked_for(std::string_view name) const;
+  // Salts that come with the entries are kept, those that can be made are made when they are needed.
+  [[nodiscard]] Comparison::SaltOf salts_of(const std::string& name) const {
+    if (!log_->salts_at_any_time()) return {};
+    return [log = log_, name](LeafIndex id) { return log->salt(name, id); };
+  }
   Source& source(const std::string& name);
   [[nodiscard]] Result<void> take_staged();
   [[nodiscard]] Result<void> compare_source(const LoggedSource& logged, LogOutcome& log,
@@ -135,8 +141,10 @@ Result<void> RowPass::visit(const VisitedEntry& visited) {
   state.content = entry.content_hash;
   // A key that only a bad entry has ended is left alone, whether its row is there or not.
   if (s.has_salts && state.is_living()) {
-    TRY(state.salt, log_->salt(entry.source, visited.id));
     state.salted = true;
+    if (!log_->salts_at_any_time()) {
+      TRY(state.salt, log_->salt(entry.source, visited.id));
+    }
   }
   return s.states.put(entry.key, state);
 }
@@ -222,7 +230,7 @@ Result<void> RowPass::compare_table(const LoggedSource& logged, RowPlace place, 
   report.content_checked =
       salts && newest.content == ContentKind::kRow && !has_position_key(newest);
 
-  Comparison comparison(s.states, s.memory / 4, spool_directory(), salts);
+  Comparison comparison(s.states, s.memory / 4, spool_directory(), salts, salts_of(logged.name));
   RowJudge judge(logged, place, &fit, log, report);
   TRY(const bool complete, read_rows(logged, place, relation, fit, comparison, judge, report));
   if (!complete) return {};
@@ -251,14 +259,14 @@ Result<bool> RowPass::read_rows(const LoggedSource& logged, const RowPlace& plac
   const std::string phase = "reading " + logged.name;
   const auto read_all = [&]() -> Result<void> {
     TRY(RowStream stream, RowStream::start(*place.connection, relation, fit, extras));
-    TableRow row;
+    // A thread of its own reads and hashes, while this one deals out.
+    ReadAhead<RowBlock> ahead(kBlocksAhead, [&](RowBlock& block) { return stream.next(block); });
+    RowBlock block;
     while (true) {
-      if (comparison.rows() % kProgressRows == 0) {
-        progress(phase, comparison.rows(), source(logged.name).states.count());
-      }
-      TRY(const bool more, stream.next(row));
+      TRY(const bool more, ahead.next(block));
       if (!more) break;
-      TRY_VOID(comparison.add(row));
+      for (const TableRow& row : block.taken()) TRY_VOID(comparison.add(row));
+      progress(phase, comparison.rows(), source(logged.name).states.count());
     }
     return {};
   };
@@ -359,7 +367,7 @@ Result<void> RowPass::compare_appended(const LoggedSource& logged, LogOutcome& l
                                        SourceReport& report) {
   Source& s = source(logged.name);
   const bool salts = s.has_salts || !logged.definitions.rbegin()->second.blind;
-  Comparison comparison(s.states, s.memory / 4, spool_directory(), salts);
+  Comparison comparison(s.states, s.memory / 4, spool_directory(), salts, salts_of(logged.name));
   const RowPlace place;
   RowJudge judge(logged, place, nullptr, log, report);
   TableRow row;

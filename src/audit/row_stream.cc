@@ -49,6 +49,17 @@ RowStream::RowStream(pg::CopyOut copy, TableFit& fit, const Extras& extras)
       has_time_(!extras.time.empty()),
       key_texts_(keys_) {}
 
+Result<bool> RowStream::next(RowBlock& block) {
+  block.rows_.resize(RowBlock::kRows);
+  block.taken_ = 0;
+  while (!ended_ && block.taken_ < RowBlock::kRows) {
+    TRY(const bool more, next(block.rows_[block.taken_]));
+    ended_ = !more;
+    if (more) ++block.taken_;
+  }
+  return block.taken_ > 0;
+}
+
 Result<bool> RowStream::next(TableRow& row) {
   TRY(const bool more, copy_.next());
   if (!more) return false;

@@ -2,11 +2,12 @@
 //
 // Read by COPY … TO STDOUT in text format, whose values are the output functions' texts. The session
 // has to have been through prepare_session(), and to be in a transaction that shows one state.
-// Partitions and heirs are read as capture reads them: with the table. Memory: one row.
+// Partitions and heirs are read as capture reads them: with the table. Memory: one block.
 #pragma once
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,18 @@ struct TableRow {
   Time time;                   // that the row claims; of sources for which it is asked
 };
 
+// Rows whose memory is used again.
+class RowBlock {
+ public:
+  static constexpr std::size_t kRows = 256;
+  [[nodiscard]] std::span<const TableRow> taken() const { return {rows_.data(), taken_}; }
+
+ private:
+  friend class RowStream;
+  std::vector<TableRow> rows_;
+  std::size_t taken_ = 0;
+};
+
 class RowStream {
  public:
   // What is asked for beside columns; SQL over the table, which is `t`. Empty: not asked for.
@@ -42,11 +55,12 @@ class RowStream {
                                                const std::string& relation, TableFit& fit,
                                                const Extras& extras);
 
-  // False at the end. `row` may be used again for the next.
-  [[nodiscard]] Result<bool> next(TableRow& row);
+  // The next rows; false if there is none.
+  [[nodiscard]] Result<bool> next(RowBlock& block);
 
  private:
   RowStream(pg::CopyOut copy, TableFit& fit, const Extras& extras);
+  [[nodiscard]] Result<bool> next(TableRow& row);
 
   pg::CopyOut copy_;
   TableFit* fit_;
@@ -54,6 +68,7 @@ class RowStream {
   bool has_skipped_;
   bool has_xid_;
   bool has_time_;
+  bool ended_ = false;
   pg::CopyLine line_;
   std::vector<std::string_view> key_texts_;
 };

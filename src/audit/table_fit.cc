@@ -113,10 +113,10 @@ Result<std::optional<Hash>> TableFit::content(std::size_t shape, RowEncoder::Val
     values_.resize(s.names.size());
     values = values_;
   }
-  auto row = s.encoder->encode(values);
-  if (row.ok()) return std::optional(row->content);
+  auto content = s.encoder->content(values);
+  if (content.ok()) return std::optional(*content);
   if (s.is_hash_column) return std::optional<Hash>();
-  return std::move(row).error();
+  return std::move(content).error();
 }
 
 std::optional<std::size_t> TableFit::shape_of(std::uint32_t definition) const {

@@ -148,7 +148,8 @@ Result<std::uint8_t> entry_version(ByteView bytes) {
   return bytes[0];
 }
 
-Result<Entry> decode_entry(ByteView bytes) {
+// A sequenced_at above 2^63-1 turns negative here, and check() refuses it.
+Result<void> decode_entry_into(ByteView bytes, Entry& entry) {
   TRY(const std::uint8_t version, entry_version(bytes));
   if (version != kEntryVersion) {
     return reject("an entry of version " + std::to_string(version) + " cannot be read",
@@ -167,17 +168,21 @@ Result<Entry> decode_entry(ByteView bytes) {
   TRY_VOID(in.finish("entry"));
 
   // A sequenced_at above 2^63-1 turns negative here, and check() refuses it.
-  Entry entry{static_cast<Operation>(operation),
-              definition,
-              ordinal,
-              Time{static_cast<std::int64_t>(sequenced_at)},
-              Time{static_cast<std::int64_t>(source_time)},
-              std::string(as_text(source)),
-              Bytes(key.begin(), key.end()),
-              std::string(as_text(position)),
-              Hash{}};
+  entry.operation = static_cast<Operation>(operation);
+  entry.definition = definition;
+  entry.ordinal = ordinal;
+  entry.sequenced_at = Time{static_cast<std::int64_t>(sequenced_at)};
+  entry.source_time = Time{static_cast<std::int64_t>(source_time)};
+  entry.source = as_text(source);
+  entry.key.assign(key.begin(), key.end());
+  entry.source_position = as_text(position);
   std::copy(content_hash.begin(), content_hash.end(), entry.content_hash.bytes.begin());
-  TRY_VOID(check(entry.view()));
+  return check(entry.view());
+}
+
+Result<Entry> decode_entry(ByteView bytes) {
+  Entry entry;
+  TRY_VOID(decode_entry_into(bytes, entry));
   return entry;
 }
 

@@ -120,6 +120,11 @@ Result<Bytes> RowEncoder::encode_key(Values values) const {
   return key_of(values);
 }
 
+Result<Hash> RowEncoder::content(Values values) const {
+  TRY_VOID(check_width(values));
+  return content_of(values);
+}
+
 Result<EncodedRow> RowEncoder::encode(Values values) const {
   TRY_VOID(check_width(values));
   EncodedRow row;

@@ -37,6 +37,7 @@ class RowEncoder {
   // kReject for a key that is null, a hash column that holds no hash, or a time that is none.
   [[nodiscard]] Result<EncodedRow> encode(Values values) const;
   [[nodiscard]] Result<Bytes> encode_key(Values values) const;  // the key alone
+  [[nodiscard]] Result<Hash> content(Values values) const;      // the content alone
 
  private:
   struct Column {
