@@ -361,19 +361,27 @@ void EntryOrder::compare_definitions(const Defined& defined, const SourceDefinit
 }
 
 // Each gap is explained by one entry that is no more what it was: one that cannot be read, or one that
-// has turned up under another source or another number.
+// has turned up under another source or another number. Of several that changed side by side, only the
+// first is known to stand where its own number is missing; so any may explain a gap that comes later.
 void EntryOrder::close_gaps() {
   std::vector<bool> used(misfits_.size());
-  for (const Gap& gap : gaps_) {
-    const auto explains = [&](std::size_t m) {
-      const Misfit& misfit = misfits_[m];
-      return !used[m] && (misfit.source == gap.source ? misfit.expected == gap.ordinal
-                                                      : misfit.ordinal == gap.ordinal);
-    };
+  const auto take_misfit = [&](const auto& explains) {
     std::size_t m = 0;
-    while (m < misfits_.size() && !explains(m)) ++m;
-    if (m < misfits_.size()) {
-      used[m] = true;
+    while (m < misfits_.size() && (used[m] || !explains(misfits_[m]))) ++m;
+    if (m == misfits_.size()) return false;
+    used[m] = true;
+    return true;
+  };
+  std::erase_if(gaps_, [&](const Gap& gap) {
+    return take_misfit([&](const Misfit& misfit) {
+      return misfit.source == gap.source ? misfit.expected == gap.ordinal
+                                         : misfit.ordinal == gap.ordinal;
+    });
+  });
+  for (const Gap& gap : gaps_) {
+    if (take_misfit([&](const Misfit& misfit) {
+          return misfit.source == gap.source && misfit.expected < gap.ordinal;
+        })) {
       continue;
     }
     const auto unknown = std::ranges::find_if(

@@ -14,6 +14,7 @@
 #include "pgtally/key.h"
 #include "pgtally/merkle.h"
 #include "support/format_vectors.h"
+#include "support/memory_audited_log.h"
 #include "support/memory_bundle.h"
 #include "support/signed_log.h"
 #include "support/temporary_directory.h"
@@ -28,7 +29,7 @@ Hash salt_for(std::uint64_t id) {
 }
 
 // Sources a and b in turns; every tenth entry defines something anew.
-class WholeLog : public AuditedLog {
+class WholeLog : public test::MemoryAuditedLog {
  public:
   explicit WholeLog(std::uint64_t size) {
     for (std::uint64_t i = 0; i < size; ++i) {
@@ -59,38 +60,10 @@ class WholeLog : public AuditedLog {
                            Time{static_cast<std::int64_t>(2'000'000 + at)}});
   }
 
-  TreeSize size() const override { return TreeSize{entries.size()}; }
-  Result<void> read_entries(LeafIndex from, LeafIndex to, const Take& take) override {
-    for (std::uint64_t i = from.value; i < to.value; ++i) {
-      const bool is_there = !entries[i].empty();
-      TRY_VOID(take(LeafIndex{i}, is_there ? std::optional(as_bytes(entries[i])) : std::nullopt));
-    }
-    return {};
-  }
-  Result<std::string> problem_of(LeafIndex) override { return std::string("it is missing"); }
-  Result<void> read_checkpoints(const TakeCheckpoint& take) override {
-    for (const auto& [note, signed_at] : checkpoints) {
-      AuditedCheckpoint checkpoint;
-      checkpoint.note = note;
-      checkpoint.signed_at = signed_at;
-      TRY_VOID(take(checkpoint));
-    }
-    return {};
-  }
-  Result<std::vector<std::vector<Hash>>> tiles(std::span<const TileId> ids) override {
-    return std::vector<std::vector<Hash>>(ids.size());
-  }
-  Result<std::string> document(const Hash& hash) override {
-    const auto found = documents.find(hash);
-    return found == documents.end() ? Result<std::string>(reject("not there")) : found->second;
-  }
   bool has_salts(std::string_view source) override { return source == "b"; }
   Result<Hash> salt(std::string_view, LeafIndex id) override { return salt_for(id.value); }
 
   SigningKey key = test::test_key("test.example/log", 1);
-  std::vector<std::string> entries;
-  std::vector<std::pair<std::string, Time>> checkpoints;
-  std::map<Hash, std::string> documents;
 };
 
 class Bundles : public testing::Test {
