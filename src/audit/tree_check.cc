@@ -68,6 +68,7 @@ std::optional<Hash> TreeCheck::append(const std::optional<Hash>& leaf) {
     if (!plain_) {
       plain_ = recorded_;
       plain_is_whole_ = true;
+      faults_before_plain_ = faults_.size();
     }
     if (pending_.size() < kMostKept) pending_.push_back({id, *other, leaf});
   }
@@ -86,6 +87,12 @@ bool TreeCheck::agrees(const Hash& root) {
   if (recorded_.frontier().root() == root) {
     bad_.insert(bad_.end(), pending_.begin(), pending_.end());
   } else if (plain_ && plain_is_whole_ && plain_->frontier().root() == root) {
+    const auto first = faults_.begin() + static_cast<std::ptrdiff_t>(faults_before_plain_);
+    const auto is_damaged = [](const TileFault& fault) {
+      return fault.kind == TileFault::Kind::kDamaged;
+    };
+    faults_.erase(std::remove_if(first, faults_.end(), is_damaged), faults_.end());
+    faults_.insert(faults_.end(), plain_faults_.begin(), plain_faults_.end());
     for (const BadLeaf& leaf : pending_) {
       acquitted_.insert(leaf.id);
       faults_.push_back({TileFault::Kind::kDamaged,
@@ -100,6 +107,7 @@ bool TreeCheck::agrees(const Hash& root) {
   }
   pending_.clear();
   plain_.reset();
+  plain_faults_.clear();
   good_ = LeafIndex{recorded_.frontier().size().value};
   return true;
 }
@@ -147,15 +155,27 @@ void TreeCheck::check_head() {
   }
 }
 
+Result<std::vector<TileFault>> TreeCheck::faults_of(std::span<const TileWrite> writes) {
+  TRY(auto faults, stored_.compare(writes));
+  // Of an entry that was acquitted in this range, or may be.
+  std::erase_if(faults, [](const TileFault& f) { return f.kind == TileFault::Kind::kEntry; });
+  return faults;
+}
+
 Result<void> TreeCheck::end_range() {
   const auto writes = recorded_.take_writes();
-  if (plain_) (void)plain_->take_writes();
+  std::vector<TileWrite> plain_writes;
+  if (plain_) plain_writes = plain_->take_writes();
   if (!log_.has_tiles()) return {};
-  TRY(const auto faults, stored_.compare(writes));
+  TRY(const auto faults, faults_of(writes));
   for (const TileFault& fault : faults) {
     if (fault.kind == TileFault::Kind::kCutOff) ++cut_off_;
-    if (fault.kind == TileFault::Kind::kEntry) continue;  // of one that was acquitted in this range
     if (faults_.size() < kMostKept) faults_.push_back(fault);
+  }
+  TRY(const auto plain_faults, faults_of(plain_writes));
+  for (const TileFault& fault : plain_faults) {
+    const bool is_told = fault.kind == TileFault::Kind::kCutOff;
+    if (!is_told && plain_faults_.size() < kMostKept) plain_faults_.push_back(fault);
   }
   return {};
 }

@@ -71,6 +71,8 @@ class TreeCheck {
   void check_head();
   // Whether one of the two trees has this root; that one goes on.
   [[nodiscard]] bool agrees(const Hash& root);
+  // What does not fit the writes; no leaf whose entry is told of.
+  [[nodiscard]] Result<std::vector<TileFault>> faults_of(std::span<const TileWrite> writes);
   void narrow();
 
   AuditedLog& log_;
@@ -80,6 +82,8 @@ class TreeCheck {
   TileCutter recorded_;
   std::optional<TileCutter> plain_;
   bool plain_is_whole_ = true;
+  std::size_t faults_before_plain_ = 0;  // those behind them are by the recorded tree, …
+  std::vector<TileFault> plain_faults_;  // … and these by the plain one, if it is right
   std::optional<std::pair<std::uint64_t, bool>> right_;  // what is_right() said last
   std::size_t next_root_ = 0;
   LeafIndex good_;          // all entries before this one are as they were signed, …
