@@ -165,6 +165,16 @@ std::vector<Sought> apply_behind_stream(const Specimen& specimen, const std::vec
   return all;
 }
 
+Sought narrow_stream(const Specimen& specimen, const std::string& name) {
+  const std::string home = specimen.conninfo();
+  const std::string publication = sql(home, "SELECT quote_ident(publication) FROM pgtally.stream");
+  sql(home, "ALTER PUBLICATION " + publication +
+                " SET TABLE stock (sku, quantity, price, span, dims, lead, checked, mac, doc)");
+  sql(home, "SELECT write_stock(95000, 95009)");
+  specimen.run_service();
+  return {name, {"narrowed", "stock"}, {}};
+}
+
 ColumnEdits column_edits(const Specimen& specimen, const std::vector<std::string>& tables) {
   static const std::map<std::string, Way> ways{{"account", Way::kTriggersOff},
                                                {"event", Way::kChecksOff},

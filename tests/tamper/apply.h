@@ -25,6 +25,8 @@ namespace pgtally::tamper {
 // In the specimen itself, while its stream does not have the table `stock`.
 [[nodiscard]] std::vector<Sought> apply_behind_stream(const Specimen& specimen,
                                                       const std::vector<Kind>& kinds);
+// In the specimen itself as well: its stream has `stock` without a column from here on, and rows come.
+[[nodiscard]] Sought narrow_stream(const Specimen& specimen, const std::string& name);
 
 // Each column of each source, in a row of its own. Keys have kinds of their own.
 struct ColumnEdits {

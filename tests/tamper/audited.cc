@@ -60,7 +60,7 @@ bool is_met(const Sought& sought, const Found& finding) {
 Audited audit(const Specimen& specimen, const std::string& database, const AuditOf& what) {
   const std::string out = specimen.directory().path() / "audit.json";
   std::vector<std::string> command{"/bin/sh", "-c", R"(exec "$@" >"$0" 2>"$0.err")", out};
-  std::vector<std::string> arguments{"audit", "--json", "--wait", "2s"};
+  std::vector<std::string> arguments{"audit", "--json", "--wait", what.streamed ? "30s" : "2s"};
   if (what.strict_times) arguments.insert(arguments.end(), {"--late-after", Specimen::kAge});
   if (what.outside)
     arguments.insert(arguments.end(), {"--checkpoint", specimen.outside_checkpoint()});

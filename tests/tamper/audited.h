@@ -33,6 +33,8 @@ struct Audited {
 struct AuditOf {
   bool outside = false;       // against the checkpoint that was kept elsewhere
   bool strict_times = false;  // after Specimen::age()
+  // A service is running: waits until its stream is as far as the rows, which it says every 10 s.
+  bool streamed = false;
 };
 
 // Throws, with what it printed, if it did not come to an end.

@@ -56,8 +56,9 @@ struct Kind {
 [[nodiscard]] std::vector<Kind> row_kinds();    // single rows
 [[nodiscard]] std::vector<Kind> table_kinds();  // whole tables
 [[nodiscard]] std::vector<Kind>
-capture_kinds();                                 // rows that are recorded, and should not have been
-[[nodiscard]] std::vector<Kind> log_kinds();     // the ledger's own tables
+capture_kinds();  // rows that are recorded, and should not have been
+[[nodiscard]] std::vector<Kind> definition_kinds();  // what sources say that they cover
+[[nodiscard]] std::vector<Kind> log_kinds();         // the ledger's own tables
 [[nodiscard]] std::vector<Kind> stream_kinds();  // rows of mode logical, behind the stream's back
 
 // Of the row with this number, as tables.sql makes it.

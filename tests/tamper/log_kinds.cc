@@ -199,6 +199,14 @@ std::vector<Kind> registry() {
           "UPDATE pgtally.secret SET secret = sha256('x') WHERE source_id = (SELECT source_id FROM "
           "pgtally.source WHERE name = 'payment')",
           {many("*", "payment")}),
+      {"a staged row deleted",
+       Way::kTriggersOff,
+       "pgtally.append_only_log",
+       "DELETE FROM pgtally.append_only_log WHERE id = (SELECT max(id) FROM "
+       "pgtally.append_only_log WHERE source_id = 1)",
+       {{"missing", "append_only_log"}},
+       {},
+       true},
       {"staged data",
        Way::kSql,
        "",

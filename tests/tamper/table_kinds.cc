@@ -7,6 +7,39 @@ Kind truncated(const std::string& table, Way way) {
   return {"TRUNCATE " + table, way, table, "TRUNCATE " + table, {many("missing", table)}, {}, true};
 }
 
+// One more row that is the same; the index that forbids it goes first.
+Kind doubled(const std::string& table, Way way, const std::string& columns,
+             const std::string& condition, Key key) {
+  return {"a row of " + table + " that is there twice",
+          way,
+          table,
+          "ALTER TABLE " + table + " DROP CONSTRAINT " + table + "_pkey; INSERT INTO " + table +
+              " (" + columns + ") SELECT " + columns + " FROM " + table + " WHERE " + condition,
+          {{"duplicate", table, std::move(key)}},
+          {},
+          true};
+}
+
+// The source's newest definition with these replacements, recorded by whoever may define sources.
+Kind defined_anew(std::string name, const std::string& source,
+                  const std::vector<std::pair<std::string, std::string>>& replacements,
+                  std::vector<Expected> expected) {
+  std::string text = "convert_from(document, 'UTF8')";
+  for (const auto& [pattern, by] : replacements) {
+    text = "regexp_replace(" + text + ", '" + pattern + "', '" + by + "')";
+  }
+  return {std::move(name),
+          Way::kSql,
+          "",
+          "SELECT pgtally.define(source_id, 1, convert_to(" + text +
+              ", 'UTF8')) FROM pgtally.source JOIN pgtally.definition USING (source_id) "
+              "WHERE name = '" +
+              source + "'",
+          std::move(expected),
+          {},
+          true};
+}
+
 Kind all_of(std::string name, const std::string& source, Way way, std::string sql) {
   return {std::move(name), way, source, std::move(sql), {many("changed", source)}, {}, true};
 }
@@ -38,6 +71,17 @@ std::vector<Kind> table_kinds() {
        {missing("package", {"package-7", "1.0-1", "arm64"})},
        {},
        true},
+      doubled("event", Way::kChecksOff, "id, at, kind, actor, origin, body, raw, weight, note, xid",
+              "id = 1200", {"1200"}),
+      doubled("payment", Way::kReplica,
+              "id, payer, amount, fee, currency, at, day, tags, settled, remark, ratio, internal",
+              "id = 1200", {"1200"}),
+      doubled("package", Way::kReplica,
+              "name, version, architecture, size, sha256, depends, installed, priority, flags",
+              "name = 'package-1200'", key_of("package", 1200)),
+      doubled("account", Way::kTriggersOff,
+              "id, owner, email, balance, created, opened, limits, home, active, risk, code",
+              "id = 1200", {"1200"}),
       {"another table under the name of the source",
        Way::kSql,
        "",
@@ -67,9 +111,11 @@ std::vector<Kind> capture_kinds() {
       "INSERT INTO payment (id, payer, amount, currency, at, day, tags, settled, ratio) "
       "SELECT 157, payer, amount, currency, now(), day, tags, settled, ratio FROM payment "
       "WHERE id = 1101;";
-  const std::string sweep =
-      "DO $$ BEGIN WHILE NOT (SELECT done FROM pgtally.sweep_step((SELECT source_id FROM "
-      "pgtally.source WHERE name = 'payment'), 100000)) LOOP END LOOP; END $$";
+  const auto sweep_of = [](const std::string& source) {
+    return "DO $$ BEGIN WHILE NOT (SELECT done FROM pgtally.sweep_step((SELECT source_id FROM "
+           "pgtally.source WHERE name = '" +
+           source + "'), 100000)) LOOP END LOOP; END $$";
+  };
   return {
       recorded("a row that claims to be of yesterday",
                "SELECT write_events(80000, 80000, now() - interval '1 day')",
@@ -80,14 +126,43 @@ std::vector<Kind> capture_kinds() {
       recorded("a tracked row that claims to be of yesterday",
                "SELECT write_accounts(80000, 80000, now() - interval '1 day')",
                {"late", "account", Key{"80000"}}),
+      recorded(
+          "a row that only sweeps find and that claims to be of last week",
+          "SELECT write_packages(80000, 80000, now() - interval '7 days');" + sweep_of("package"),
+          {"late", "package", key_of("package", 80000)}),
       recorded("a row that claims to be of tomorrow",
                "SELECT write_events(80001, 80001, now() + interval '1 day')",
                {"late", "event", Key{"80001"}}),
-      recorded("a row in a hole, recorded by a sweep", in_hole + sweep,
+      recorded("a row in a hole, recorded by a sweep", in_hole + sweep_of("payment"),
                {"late", "payment", Key{"157"}}),
       recorded("a row deleted and written again under its key",
                "DELETE FROM event WHERE id = 2000; SELECT write_events(2000, 2000, now())",
                {"duplicate", "event", Key{"2000"}}),
+  };
+}
+
+// Nothing is forged here, so that all fits but what the source says of itself.
+std::vector<Kind> definition_kinds() {
+  const std::pair<std::string, std::string> next{R"("number":"0")", R"("number":"1")"};
+  return {
+      defined_anew(
+          "a source defined anew without a column", "payment",
+          {next, {R"(\{"name":"fee",[^}]*\},)", ""}, {R"("excluded":\[)", R"("excluded":["fee",)"}},
+          {{"narrowed", "payment"}}),
+      defined_anew(
+          "a source defined anew that takes the application's word", "package",
+          {next,
+           {R"("columns":\[.*\],"content":"row/v1")", R"("columns":[],"content":"column")"},
+           {R"("hash_column":null)", R"("hash_column":"sha256")"},
+           {R"("types":\[.*\],"v")", R"("types":[],"v")"}},
+          {{"narrowed", "package"}}),
+      defined_anew("a source defined anew as it was", "account", {next}, {}),
+      defined_anew(
+          "a source defined anew that covers a column more", "event",
+          {next,
+           {R"(\],"content")", R"(,{"name":"note","type":"text","typmod":"-1"}],"content")"},
+           {R"("excluded":\["note"\])", R"("excluded":[])"}},
+          {}),
   };
 }
 

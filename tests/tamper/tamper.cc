@@ -30,7 +30,7 @@ class Suite {
     untouched();
     together("rows", row_kinds());
     columns();
-    for (const auto& kinds : {table_kinds(), capture_kinds(), log_kinds()}) {
+    for (const auto& kinds : {table_kinds(), capture_kinds(), definition_kinds(), log_kinds()}) {
       for (const Kind& kind : kinds) {
         if (wanted(kind.name)) each(kind);
       }
@@ -172,12 +172,21 @@ class Suite {
     const auto columns = column_edits(specimen_, {"stock"}).kinds;
     kinds.insert(kinds.end(), columns.begin(), columns.end());
     std::erase_if(kinds, [this](const Kind& kind) { return !wanted(kind.name); });
-    if (kinds.empty()) return;
-    judge(fmt::format("rows of mode logical: {} kinds", kinds.size()), kinds.size(), [&] {
-      const auto sought = apply_behind_stream(specimen_, kinds);
-      // The stream has to come to where the audit reads, or nothing is decided.
+    std::vector<Sought> sought;
+    if (!kinds.empty()) {
+      judge(fmt::format("rows of mode logical: {} kinds", kinds.size()), kinds.size(), [&] {
+        sought = apply_behind_stream(specimen_, kinds);
+        // The stream has to come to where the audit reads, or nothing is decided.
+        const auto service = specimen_.start_service();
+        return compare(sought, audit(specimen_, Specimen::kName, {.streamed = true}));
+      });
+    }
+    const std::string narrowed = "a publication that sends a column less";
+    if (!wanted(narrowed)) return;
+    judge(narrowed, 1, [&] {
+      sought.push_back(narrow_stream(specimen_, narrowed));
       const auto service = specimen_.start_service();
-      return compare(sought, audit(specimen_, Specimen::kName));
+      return compare(sought, audit(specimen_, Specimen::kName, {.streamed = true}));
     });
   }
 
