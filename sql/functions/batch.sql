@@ -82,11 +82,12 @@ END $$;
 -- Whether a batch of that many rows may have left some behind. Feeds share max_rows evenly, so none
 -- was cut off if all together gave nothing or less than one share.
 CREATE OR REPLACE FUNCTION pgtally.may_have_more(taken bigint, max_rows integer) RETURNS boolean
-LANGUAGE sql STABLE SECURITY DEFINER
+LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-  SELECT taken > 0 AND taken >= max_rows / cardinality(pgtally.feeds())
-$$;
+BEGIN
+  RETURN taken > 0 AND taken >= max_rows / cardinality(pgtally.feeds());
+END $$;
 
 -- Takes note of a batch that was just put into processed_log, and whether some feed may have had
 -- more. In arrays of equal length: the feeds that gave rows, how many, the position of the first row,

@@ -34,6 +34,7 @@ SET standard_conforming_strings = on
 AS $$
 DECLARE
   r     pgtally.round := pgtally.current_round();
+  names text[] := coalesce(feed_names, pgtally.feeds());
   busy  text[] := '{}';
   name  text;
   has_rows boolean;
@@ -56,12 +57,20 @@ BEGIN
     r.upto_self := CASE WHEN upto IS NULL THEN pg_current_xact_id_if_assigned() ELSE upto_self END;
   END IF;
 
-  FOREACH name IN ARRAY coalesce(feed_names, pgtally.feeds()) LOOP
-    EXECUTE format('SELECT EXISTS (SELECT FROM pgtally.%I(1, $1))', name) INTO has_rows USING r;
-    IF has_rows THEN
-      busy := busy || name;
-    END IF;
-  END LOOP;
+  IF cardinality(names) > 1 AND NOT pgtally.may_be_staged(r) THEN
+    names := array_remove(names, 'staged');
+  END IF;
+  IF cardinality(names) = 1 THEN
+    -- Nothing to merge it with: planning the question would cost as much as reading the rows.
+    busy := names;
+  ELSE
+    FOREACH name IN ARRAY names LOOP
+      EXECUTE format('SELECT EXISTS (SELECT FROM pgtally.%I(1, $1))', name) INTO has_rows USING r;
+      IF has_rows THEN
+        busy := busy || name;
+      END IF;
+    END LOOP;
+  END IF;
 
   -- Staging holds rows of several sources, unless there is only one.
   IF cardinality(busy) = 1 AND (busy[1] <> 'staged' OR
@@ -91,10 +100,14 @@ END $$;
 -- The functions that pending() reads: staging, and one that `source add` made for each source that
 -- is read straight from its own table. Not those of sources that were set aside because they fail.
 CREATE OR REPLACE FUNCTION pgtally.feeds() RETURNS text[]
-LANGUAGE sql STABLE
-RETURN ARRAY(
-  SELECT format('feed_%s', source_id) FROM pgtally.source AS s
-   WHERE state = 'active' AND has_feed
-     AND NOT EXISTS (SELECT FROM pgtally.failure AS f WHERE f.source_id = s.source_id)
-   ORDER BY source_id)
-  || ARRAY['staged'];
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  RETURN ARRAY(
+    SELECT format('feed_%s', source_id) FROM pgtally.source AS s
+     WHERE state = 'active' AND has_feed
+       AND NOT EXISTS (SELECT FROM pgtally.failure AS f WHERE f.source_id = s.source_id)
+     ORDER BY source_id)
+    || ARRAY['staged'];
+END $$;

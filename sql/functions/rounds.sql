@@ -14,14 +14,44 @@ RETURN ARRAY(
   SELECT x FROM (SELECT pg_snapshot_xip(snapshot) UNION SELECT self) AS u(x)
    WHERE x < pg_snapshot_xmax(snapshot) ORDER BY x);
 
+-- These two, and feeds(), are asked several times in a batch. In PL/pgSQL, because their plans are kept
+-- there: a function in SQL that holds a query is parsed and planned anew each time.
 CREATE OR REPLACE FUNCTION pgtally.current_round() RETURNS pgtally.round
-LANGUAGE sql STABLE
-RETURN (SELECT r FROM pgtally.round AS r ORDER BY round_id DESC LIMIT 1);
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  newest pgtally.round;
+BEGIN
+  SELECT * INTO newest FROM pgtally.round ORDER BY round_id DESC LIMIT 1;
+  RETURN newest;
+END $$;
 
 CREATE OR REPLACE FUNCTION pgtally.progress_of(feed integer) RETURNS pgtally.capture
-LANGUAGE sql STABLE
-RETURN (SELECT c FROM pgtally.capture AS c WHERE c.feed = progress_of.feed
-         ORDER BY capture_id DESC LIMIT 1);
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  newest pgtally.capture;
+BEGIN
+  SELECT * INTO newest FROM pgtally.capture AS c WHERE c.feed = progress_of.feed
+   ORDER BY capture_id DESC LIMIT 1;
+  RETURN newest;
+END $$;
+
+-- Whether staging may hold rows that the round `r` takes: none that was staged by a transaction of
+-- before all that were in progress when the round began is one of them. Costs next to nothing where
+-- sources do not go by way of staging.
+CREATE OR REPLACE FUNCTION pgtally.may_be_staged(r pgtally.round) RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  newest xid8;
+BEGIN
+  SELECT l.xid INTO newest FROM pgtally.append_only_log AS l ORDER BY l.xid DESC LIMIT 1;
+  RETURN coalesce(newest >= least(pg_snapshot_xmin(r.since), r.since_self), false);
+END $$;
 
 -- The key of a row of staging: its own, or its id. A truncate has none. STABLE, as convert_to() is:
 -- otherwise it would not be inlined, and cost more than all the rest.
