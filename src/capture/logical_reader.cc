@@ -20,9 +20,13 @@ constexpr std::size_t kMostRows = 10'000;
 constexpr std::chrono::seconds kIdleInterval{10};
 // While a reader has to wait for somebody else.
 constexpr milliseconds kShortRest{50};
+// The server sends what it was kept from sending by a full socket; no longer than it takes to fill one.
+constexpr milliseconds kMoreComes{2};
 
-void rest(milliseconds wait) {
-  std::this_thread::sleep_for(std::min(wait, kShortRest));
+milliseconds rest(milliseconds wait) {
+  const milliseconds time = std::min(wait, kShortRest);
+  std::this_thread::sleep_for(time);
+  return time;
 }
 
 }  // namespace
@@ -61,6 +65,7 @@ Result<void> LogicalReader::read_registry(const Ledger& ledger) {
 Result<ReaderStep> LogicalReader::try_step(const Ledger& ledger, milliseconds wait) {
   ReaderStep report;
   waits_for_others_ = false;
+  waited_ = {};
   const auto deadline = Clock::now() + wait;
   TRY(auto stream, find_stream(ledger, stream_id_));
   if (!stream) return report;
@@ -73,7 +78,7 @@ Result<ReaderStep> LogicalReader::try_step(const Ledger& ledger, milliseconds wa
   if (!replication_) {
     TRY(const bool connected, connect(ledger, report));
     if (!connected) {
-      rest(wait);
+      report.waited = rest(wait);
       return report;
     }
   }
@@ -87,14 +92,16 @@ Result<ReaderStep> LogicalReader::try_step(const Ledger& ledger, milliseconds wa
   ChangeBatch batch;
   TRY_VOID(read_changes(ledger, deadline, batch));
   report.staged = batch.rows.size();
-  const bool full = batch.rows.size() >= kMostRows;
+  const bool full =
+      batch.rows.size() >= kMostRows || (!batch.empty() && !server_is_done_ && !waits_for_others_);
   if (!batch.empty()) {
     TRY_VOID(store(ledger, batch));
   } else {
     TRY_VOID(store_idle(ledger));
   }
   TRY_VOID(note_lag(ledger, full));
-  if (waits_for_others_) rest(wait);
+  if (waits_for_others_) waited_ += rest(wait);
+  report.waited = waited_;
   report.may_have_more = full || (staged_ < target_ && !waits_for_others_) ||
                          (lock_.has_value() && snapshot_.has_value());
   return report;
@@ -125,6 +132,8 @@ std::optional<pg::Lsn> LogicalReader::barrier() const {
 Result<void> LogicalReader::read_changes(const Ledger& ledger, Clock::time_point deadline,
                                          ChangeBatch& batch) {
   const auto stop_at = barrier();
+  has_napped_ = false;
+  came_since_nap_ = true;
   while (batch.rows.size() < kMostRows) {
     if (change_waits_) {
       TRY(const bool taken, take_change(ledger, batch));
@@ -146,24 +155,43 @@ Result<void> LogicalReader::read_changes(const Ledger& ledger, Clock::time_point
       waits_for_others_ = !lock_;
       return {};
     }
-    const auto left = std::chrono::ceil<milliseconds>(deadline - Clock::now());
-    const bool may_wait = batch.empty() && left > milliseconds(0);
-    TRY(const pg::Received received, replication_->receive(may_wait ? left : milliseconds(0)));
-    if (const auto* data = std::get_if<pg::XLogData>(&received)) {
-      TRY_VOID(changes_->put(data->payload));
-      message_in_work_ = true;
-    } else if (const auto* alive = std::get_if<pg::Keepalive>(&received)) {
-      if (!changes_->in_transaction() && alive->end > staged_) {
-        staged_ = alive->end;
-        staged_changes_ = 0;
-      }
-      // `run --once` is done here, and need not wait for something to come.
-      if (batch.empty() && target_ <= staged_ && !may_wait) return {};
-    } else {
-      return {};
-    }
+    TRY(const bool received, receive(deadline, batch));
+    if (!received) return {};
   }
   return {};
+}
+
+// While this reader rests, the socket takes some hundred transactions, and the server waits with the
+// others. So that it is empty says nothing until the server had time to fill it again; that it has no
+// more, the server says itself.
+Result<bool> LogicalReader::receive(Clock::time_point deadline, const ChangeBatch& batch) {
+  const auto asked = Clock::now();
+  const auto left = std::chrono::ceil<milliseconds>(deadline - asked);
+  const bool may_wait = batch.empty() && left > milliseconds(0);
+  TRY(const pg::Received received, replication_->receive(may_wait ? left : milliseconds(0)));
+  if (may_wait) waited_ += Clock::now() - asked;
+  if (const auto* data = std::get_if<pg::XLogData>(&received)) {
+    server_is_done_ = false;
+    came_since_nap_ = true;
+    message_in_work_ = true;
+    TRY_VOID(changes_->put(data->payload));
+    return true;
+  }
+  if (const auto* alive = std::get_if<pg::Keepalive>(&received)) {
+    server_is_done_ = true;
+    if (!changes_->in_transaction() && alive->end > staged_) {
+      staged_ = alive->end;
+      staged_changes_ = 0;
+    }
+    // `run --once` is done here, and need not wait for something to come.
+    return !batch.empty() || may_wait || staged_ < target_;
+  }
+  if (batch.empty() || !came_since_nap_ || (has_napped_ && server_is_done_)) return false;
+  // Not by waiting for the next message: each would be a switch from the server to here and back.
+  std::this_thread::sleep_for(kMoreComes);
+  has_napped_ = true;
+  came_since_nap_ = false;
+  return true;
 }
 
 Result<bool> LogicalReader::take_change(const Ledger& ledger, ChangeBatch& batch) {

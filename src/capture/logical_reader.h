@@ -60,6 +60,8 @@ class LogicalReader : public Reader {
   // Changes until the batch is full, nothing more is there, or a barrier is reached.
   [[nodiscard]] Result<void> read_changes(const Ledger& ledger, Clock::time_point deadline,
                                           ChangeBatch& batch);
+  // The next message. False where none is worth waiting for.
+  [[nodiscard]] Result<bool> receive(Clock::time_point deadline, const ChangeBatch& batch);
   // False where the change has to wait: for a load, or for a source that is being added.
   [[nodiscard]] Result<bool> take_change(const Ledger& ledger, ChangeBatch& batch);
   [[nodiscard]] Result<void> store(const Ledger& ledger, ChangeBatch& batch);
@@ -80,7 +82,11 @@ class LogicalReader : public Reader {
   std::unique_ptr<ChangeStream> changes_;
   ChangeEncoder encoder_;
   bool message_in_work_ = false;
-  bool waits_for_others_ = false;    // in this step: for a load or an adding of another process
+  bool waits_for_others_ = false;  // in this step: for a load or an adding of another process
+  Clock::duration waited_{0};      // in this step, for something to come
+  bool has_napped_ = false;        // in this step, so that the server could go on sending
+  bool came_since_nap_ = true;
+  bool server_is_done_ = false;      // with all that was committed; it said so last
   bool change_waits_ = false;        // the last change of changes_ was not taken yet
   std::set<std::uint32_t> nobodys_;  // tables that are published and no source's; for one step
   pg::Lsn staged_;                   // all that commits before is in the batch or in the ledger

@@ -40,7 +40,8 @@ class RemoteReader : public Reader {
     if (done->staged > 0 || done->may_have_more) {
       nap_ = kFirstNap;
     } else if (wait.count() > 0) {
-      std::this_thread::sleep_for(std::min(nap_, wait));
+      done->waited = std::min(nap_, wait);
+      std::this_thread::sleep_for(done->waited);
       nap_ = std::min(nap_ * 2, wait);
     }
     return done;

@@ -22,7 +22,8 @@ struct ReaderStep {
   // Something that was committed where it reads before the step began may not be staged yet: call
   // again at once. `run --once` goes on until no reader says so.
   bool may_have_more = false;
-  std::vector<std::string> remarks = {};  // what the operator should hear of, for the log
+  std::chrono::steady_clock::duration waited{0};  // of its time, for something to come
+  std::vector<std::string> remarks = {};          // what the operator should hear of, for the log
 };
 
 // Stages the rows of one source, or of several that share a replication slot.
