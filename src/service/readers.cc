@@ -6,19 +6,20 @@
 #include <atomic>
 #include <random>
 #include <thread>
+#include <utility>
 
 #include "postgres/reconnect.h"
 #include "service/log.h"
+#include "service/pacer.h"
 
 namespace pgtally {
 namespace {
 
 using std::chrono::milliseconds;
+using Clock = std::chrono::steady_clock;
 
 // How long a reader waits for something to come, and so how long stopping it may take.
 constexpr milliseconds kWait{200};
-// Rows that trickle in are let gather for so long: a transaction for each would slow the writers down.
-constexpr milliseconds kGather{50};
 
 Result<void> note(const Ledger& ledger, const Reader& reader, const Error& error) {
   for (const std::int32_t source : reader.sources()) {
@@ -76,7 +77,10 @@ class ReaderPool::Worker {
     TRY(auto connection, pg::Connection::open(home_.conninfo));
     TRY(const Ledger ledger, Ledger::open(connection, home_.schema));
     bool first = true;
+    Pacer pacer(kWait);
+    auto ended = Clock::now();
     while (!stopping()) {
+      const auto began = Clock::now();
       const auto step = reader_->step(ledger, kWait);
       if (!step.ok()) {
         // With a connection that is in no transaction any more; if the ledger itself is away, there
@@ -93,7 +97,13 @@ class ReaderPool::Worker {
         TRY_VOID(clear(ledger, *reader_));
         all_is_well();
       }
-      if (step->staged > 0 && !step->may_have_more) rest(kGather);
+      if (step->staged > 0 && home_.waker != nullptr) home_.waker->wake();
+      // Where nothing comes, it is the step that waits.
+      const Found found = step->may_have_more ? Found::kMoreWaits
+                          : step->staged > 0  ? Found::kSomething
+                                              : Found::kNothing;
+      const auto rested = began - std::exchange(ended, Clock::now()) + step->waited;
+      rest(pacer.rest_after(rested, ended - began - step->waited, found).at_least);
     }
     return {};
   }

@@ -10,14 +10,16 @@
 #include "ledger/reader.h"
 #include "pgtally/result.h"
 #include "service/stop_signal.h"
+#include "service/waker.h"
 
 namespace pgtally {
 
-// Where the threads find the ledger, and what makes them.
+// Where the threads find the ledger, what makes them, and who takes what they stage.
 struct ReaderHome {
   std::string conninfo;
   std::string schema;
   ReaderFactory factory;
+  const Waker* waker = nullptr;  // told of whatever is staged; may be empty, outlives the pool
 };
 
 // Invariant: one thread for each reader that the registry had at the last refresh(). An error is

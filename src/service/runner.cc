@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <random>
+#include <utility>
 
 #include "crypto/ed25519.h"
 #include "ledger/prune.h"
@@ -11,6 +12,7 @@
 #include "ledger/tile_store.h"
 #include "merkle/proof.h"
 #include "postgres/reconnect.h"
+#include "service/pacer.h"
 #include "service/readers.h"
 #include "service/state_files.h"
 
@@ -24,20 +26,17 @@ SteadyTime now() {
   return std::chrono::steady_clock::now();
 }
 
-constexpr milliseconds kShortestSleep{2};
-// While rows trickle in, the service rests this many times as long as it has worked, so that it takes
-// no more than a tenth of what the writers could use.
-constexpr int kRest = 9;
 constexpr std::chrono::minutes kThinningInterval{1};
 constexpr std::chrono::seconds kPruningInterval{1};
 
 // One connected stretch of the service's life.
 class Session {
  public:
-  Session(const RunnerOptions& options, const StopSignal& stop, Cycle& cycle, ReaderPool& readers,
-          const Ledger& ledger, Road road)
+  Session(const RunnerOptions& options, const StopSignal& stop, const Waker& waker, Cycle& cycle,
+          ReaderPool& readers, const Ledger& ledger, Road road)
       : options_(options),
         stop_(stop),
+        waker_(waker),
         cycle_(cycle),
         readers_(readers),
         ledger_(ledger),
@@ -45,27 +44,26 @@ class Session {
 
   // Until asked to stop, or until something fails.
   [[nodiscard]] Result<void> run(const std::function<void()>& all_is_well) {
-    milliseconds sleep = kShortestSleep;
+    Pacer pacer(options_.settings.interval);
+    auto ended = now();
     while (!stop_.requested()) {
+      waker_.forget();  // whatever it was for, this cycle sees
       const auto began = now();
       TRY(const CycleReport report, cycle_.run_once(ledger_, road_));
       all_is_well();
       announce(report);
       prune_some();
       TRY(const bool swept, do_scheduled_work());
-      if (report.may_have_more) continue;
-      if (swept) {
-        sleep = kShortestSleep;
-      } else if (report.rows > 0) {
-        const auto took = std::chrono::duration_cast<milliseconds>(now() - began);
-        sleep = std::max(kShortestSleep, kRest * took);
-      } else {
-        sleep *= 2;
-      }
-      sleep = std::min(sleep, options_.settings.interval);
-      // Rows that come while it rests from others wait for the end of that.
-      const Waker* const waker = report.rows == 0 ? options_.waker : nullptr;
-      if (stop_.wait_for(std::min(sleep, report.checkpoint_due_in.value_or(sleep)), waker)) break;
+      const Found found = report.may_have_more || swept ? Found::kMoreWaits
+                          : report.rows > 0             ? Found::kSomething
+                                                        : Found::kNothing;
+      const auto rested = began - std::exchange(ended, now());
+      Rest rest = pacer.rest_after(rested, ended - began, found);
+      // What is owed a checkpoint need not wait for more.
+      const milliseconds due = report.checkpoint_due_in.value_or(rest.at_most);
+      rest = {std::min(rest.at_least, due), std::min(rest.at_most, due)};
+      if (stop_.wait_for(rest.at_least)) break;
+      if (stop_.wait_for(rest.at_most - rest.at_least, &waker_)) break;
     }
     // What is committed by now and owed a checkpoint gets it before the service goes.
     TRY(const CycleReport last, cycle_.run_once(ledger_, road_, true));
@@ -132,6 +130,7 @@ class Session {
 
   const RunnerOptions& options_;
   const StopSignal& stop_;
+  const Waker& waker_;
   Cycle& cycle_;
   ReaderPool& readers_;
   const Ledger& ledger_;
@@ -243,7 +242,9 @@ Result<void> run_loop(const RunnerOptions& options, const StopSignal& stop) {
   pg::Backoff backoff({}, [&] { return std::uniform_real_distribution<double>(0, 1)(random); });
   bool started = false;
   std::optional<Cycle> cycle;
-  ReaderPool readers({options.conninfo, options.schema, options.readers}, stop);
+  TRY(const Waker own_waker, Waker::create());
+  const Waker& waker = options.waker != nullptr ? *options.waker : own_waker;
+  ReaderPool readers({options.conninfo, options.schema, options.readers, &waker}, stop);
   while (!stop.requested()) {
     const auto attempt = [&]() -> Result<void> {
       TRY(auto connection, pg::Connection::open(options.conninfo));
@@ -261,7 +262,7 @@ Result<void> run_loop(const RunnerOptions& options, const StopSignal& stop) {
         log(LogLevel::kInfo, "connected again");
       }
       TRY_VOID(cycle->check(ledger));
-      Session session(options, stop, *cycle, readers, ledger, road);
+      Session session(options, stop, waker, *cycle, readers, ledger, road);
       return session.run([&] {
         started = true;
         backoff.reset();
