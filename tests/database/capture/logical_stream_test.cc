@@ -231,6 +231,22 @@ TEST(Logical, does_not_feed_itself_in_its_own_database) {
   EXPECT_LE(std::stoi(later) - std::stoi(progress), 1);
 }
 
+// While nobody reads, a socket holds some hundred transactions and the server keeps the others. Whoever
+// takes what is there for all would rest with thousands left, and be further behind after each rest.
+TEST(Logical, is_not_done_before_the_server_says_that_it_is) {
+  LogicalLedger ledger;
+  ledger.psql("CREATE TABLE p (id int PRIMARY KEY)");
+  ledger.add("p", "public.p");
+  ledger.read_all();
+  must(ledger.step());
+  ledger.psql(
+      "DO $$ BEGIN FOR i IN 1..5000 LOOP INSERT INTO public.p VALUES (i); COMMIT; END LOOP; END "
+      "$$");
+  while (must(ledger.step())) {
+  }
+  EXPECT_EQ(ledger.drain(), 5000);
+}
+
 TEST(Logical, leaves_the_slot_to_one_reader_at_a_time) {
   LogicalLedger ledger;
   ledger.psql("CREATE TABLE p (id int PRIMARY KEY)");

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <csignal>
 #include <thread>
+#include <tuple>
 
 #include "ledger/stager.h"
 #include "pgtally/key.h"
@@ -25,6 +26,7 @@ struct Script {
   std::atomic<int> steps = 0;
   std::atomic<int> alive = 0;
   std::atomic<int> rows_left = 0;
+  std::atomic<milliseconds> takes{milliseconds(0)};  // for a row
 };
 
 // Stages `rows_left` rows, one a step.
@@ -44,6 +46,7 @@ class ScriptedReader : public Reader {
       std::this_thread::sleep_for(std::min(wait, milliseconds(5)));
       return ReaderStep{};
     }
+    std::this_thread::sleep_for(script_.takes.load());
     TRY(auto transaction, pg::Transaction::begin(ledger.connection()));
     StagedRow row;
     row.source_id = sources_[0];
@@ -117,6 +120,41 @@ TEST_F(ReadersTest, one_that_fails_is_noted_and_holds_up_no_other) {
   first.rows_left = 3;
   EXPECT_TRUE(comes_true([&] { return first.rows_left == 0 && failing().empty(); }));
   EXPECT_EQ(ledger.drain(), 23);
+}
+
+TEST_F(ReadersTest, wake_whoever_takes_what_they_have_staged) {
+  const StopSignal stop = must(StopSignal::install());
+  const Waker waker = must(Waker::create());
+  ReaderHome with_waker = home();
+  with_waker.waker = &waker;
+  ReaderPool pool(with_waker, stop);
+  must(pool.refresh(*open));
+  EXPECT_TRUE(comes_true([&] { return first.steps > 10 && second.steps > 10; }));
+  const auto began = std::chrono::steady_clock::now();
+  std::ignore = stop.wait_for(milliseconds(100), &waker);  // nothing was staged
+  EXPECT_GE(std::chrono::steady_clock::now() - began, milliseconds(90));
+  second.rows_left = 1;
+  std::ignore = stop.wait_for(std::chrono::seconds(60), &waker);
+  EXPECT_EQ(second.rows_left, 0);
+  EXPECT_EQ(ledger.drain(), 1);
+}
+
+TEST_F(ReadersTest, rest_between_rows_that_trickle_in) {
+  const StopSignal stop = must(StopSignal::install());
+  ReaderPool pool(home(), stop);
+  must(pool.refresh(*open));
+  EXPECT_TRUE(comes_true([&] { return first.steps > 10; }));
+  // One row is there whenever the reader looks: a step that stages one is paid for by a rest.
+  first.takes = milliseconds(5);
+  const std::jthread trickle([&](const std::stop_token& ended) {
+    while (!ended.stop_requested()) {
+      if (first.rows_left == 0) first.rows_left = 1;
+      std::this_thread::sleep_for(milliseconds(1));
+    }
+  });
+  const int before = first.steps;
+  std::this_thread::sleep_for(std::chrono::seconds(2));
+  EXPECT_LT(first.steps - before, 60);  // without rests, 400
 }
 
 TEST_F(ReadersTest, follow_the_registry) {
