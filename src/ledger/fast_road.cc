@@ -170,14 +170,17 @@ Result<std::map<std::int32_t, FeedRows>> rows_by_feed(const pg::Rows& rows) {
   return feeds;
 }
 
-Result<void> close_batch(const Ledger& ledger, const Batch& batch, std::int32_t max_rows,
+// Whether some feed may have had more.
+Result<bool> close_batch(const Ledger& ledger, const Batch& batch, std::int32_t max_rows,
                          const std::map<std::int32_t, FeedRows>& feeds) {
+  std::int64_t taken = 0;
   std::vector<std::int64_t> ids;
   std::vector<std::int64_t> counts;
   std::vector<std::string> firsts;
   std::vector<std::string> xids;
   std::vector<std::string> keys;
   for (const auto& [id, feed] : feeds) {
+    taken += feed.count;
     ids.push_back(id);
     counts.push_back(feed.count);
     firsts.push_back(feed.first_position);
@@ -195,8 +198,9 @@ Result<void> close_batch(const Ledger& ledger, const Batch& batch, std::int32_t 
     }
     keys.push_back(key + "}");
   }
-  TRY([[maybe_unused]] const auto closed,
-      ledger.query("SELECT pgtally.close_batch(ROW($1::int8, $2::timestamptz, $3::int8[], "
+  TRY(const auto closed,
+      ledger.query("SELECT pgtally.may_have_more($14::int8, $8::int4), "
+                   "pgtally.close_batch(ROW($1::int8, $2::timestamptz, $3::int8[], "
                    "$4::text::pg_snapshot, $5::text::xid8, $6::int8[], $7::bool)::pgtally.batch, "
                    "$8::int4, $9::int8[]::int4[], $10::int8[], $11::text[], "
                    "$12::text[]::xid8[], $13::text[])",
@@ -213,14 +217,15 @@ Result<void> close_batch(const Ledger& ledger, const Batch& batch, std::int32_t 
                        .int8_array(counts)
                        .text_array(firsts)
                        .text_array(xids)
-                       .text_array(keys)));
-  return {};
+                       .text_array(keys)
+                       .int8(taken)));
+  return closed.get<bool>(0, 0);
 }
 
 }  // namespace
 
-Result<std::uint64_t> take_fast_road(const Ledger& ledger, std::int32_t max_rows,
-                                     Integrator& integrator, StepObserver* observer) {
+Result<Taken> take_fast_road(const Ledger& ledger, std::int32_t max_rows, Integrator& integrator,
+                             StepObserver* observer) {
   TRY(const Batch batch, open_batch(ledger));
   TRY_VOID(integrator.catch_up(ledger, LeafIndex{batch.next_id}));
   TRY(const auto rows,
@@ -244,11 +249,12 @@ Result<std::uint64_t> take_fast_road(const Ledger& ledger, std::int32_t max_rows
     TRY([[maybe_unused]] const auto copied, copy.finish());
     if (observer != nullptr) observer->reached(Step::kEntriesCopied);
   }
+  Taken taken{rows.size(), false};
   if (!rows.empty() || batch.has_work) {
     TRY(const auto feeds, rows_by_feed(rows));
-    TRY_VOID(close_batch(ledger, batch, max_rows, feeds));
+    TRY(taken.may_have_more, close_batch(ledger, batch, max_rows, feeds));
   }
-  return rows.size();
+  return taken;
 }
 
 }  // namespace pgtally

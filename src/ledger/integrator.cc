@@ -1,10 +1,20 @@
 #include "ledger/integrator.h"
 
+#include <algorithm>
+
 #include "ledger/entry_reader.h"
 #include "pgtally/merkle.h"
+#include "postgres/copy.h"
 
 namespace pgtally {
 namespace {
+
+Bytes bytes_of(std::span<const Hash> hashes) {
+  Bytes bytes;
+  bytes.reserve(hashes.size() * Hash::kSize);
+  for (const Hash& hash : hashes) bytes.insert(bytes.end(), hash.bytes.begin(), hash.bytes.end());
+  return bytes;
+}
 
 // Tiles as the parameters of one statement.
 struct TileArrays {
@@ -17,28 +27,36 @@ struct TileArrays {
     levels.push_back(write.tile.level);
     indexes.push_back(static_cast<std::int64_t>(write.tile.index));
     offsets.push_back(static_cast<std::int64_t>(write.offset * Hash::kSize));
-    Bytes& bytes = hashes.emplace_back();
-    bytes.reserve(write.hashes.size() * Hash::kSize);
-    for (const Hash& hash : write.hashes) {
-      bytes.insert(bytes.end(), hash.bytes.begin(), hash.bytes.end());
-    }
+    hashes.push_back(bytes_of(write.hashes));
   }
 };
 
-// Two statements for however many tiles: those that are new, and those that grow, each of which has
-// to be there with the hashes that come before the new ones.
+// By COPY: as parameters of a statement, all their hashes would be copied again and again while it is
+// planned.
+Result<void> make_tiles(const Ledger& ledger, const std::vector<TileWrite>& writes) {
+  TRY(auto copy,
+      pg::CopyIn::start(
+          ledger.connection(),
+          ledger.sql("COPY pgtally.tile (level, index, hashes) FROM STDIN (FORMAT binary)")));
+  for (const TileWrite& write : writes) {
+    if (write.offset != 0) continue;
+    copy.int2(static_cast<std::int16_t>(write.tile.level));
+    copy.int8(static_cast<std::int64_t>(write.tile.index));
+    copy.bytea(bytes_of(write.hashes));
+    TRY_VOID(copy.end_row());
+  }
+  TRY([[maybe_unused]] const auto made, copy.finish());
+  return {};
+}
+
+// Those that are new, and those that grow, each of which has to be there with the hashes that come
+// before the new ones.
 Result<void> write_tiles(const Ledger& ledger, const std::vector<TileWrite>& writes) {
-  TileArrays made;
+  const auto is_new = [](const TileWrite& write) { return write.offset == 0; };
+  if (std::ranges::any_of(writes, is_new)) TRY_VOID(make_tiles(ledger, writes));
   TileArrays grown;
-  for (const TileWrite& write : writes) (write.offset == 0 ? made : grown).add(write);
-  if (!made.hashes.empty()) {
-    TRY([[maybe_unused]] const auto rows,
-        ledger.query("INSERT INTO pgtally.tile (level, index, hashes) "
-                     "SELECT * FROM unnest($1::int8[]::int2[], $2::int8[], $3::bytea[])",
-                     pg::Params()
-                         .int8_array(made.levels)
-                         .int8_array(made.indexes)
-                         .bytea_array(made.hashes)));
+  for (const TileWrite& write : writes) {
+    if (!is_new(write)) grown.add(write);
   }
   if (!grown.hashes.empty()) {
     TRY(const auto rows,

@@ -1,7 +1,5 @@
 #include "ledger/sequencer.h"
 
-#include "ledger/fast_road.h"
-
 namespace pgtally {
 namespace {
 
@@ -23,7 +21,7 @@ Result<Road> Sequencer::best_road(const Ledger& ledger) {
   return fast ? Road::kFast : Road::kSql;
 }
 
-Result<std::uint64_t> Sequencer::take_rows(const Ledger& ledger, Road road) {
+Result<Taken> Sequencer::take_rows(const Ledger& ledger, Road road) {
   if (road == Road::kFast) {
     return take_fast_road(ledger, batch_rows_, integrator_, observer_);
   }
@@ -33,7 +31,13 @@ Result<std::uint64_t> Sequencer::take_rows(const Ledger& ledger, Road road) {
   reached(Step::kEntriesCopied);
   TRY(const LeafIndex end, log_end(ledger));
   TRY_VOID(integrator_.catch_up(ledger, end));
-  return static_cast<std::uint64_t>(count);
+  Taken taken{static_cast<std::uint64_t>(count), false};
+  if (count > 0) {
+    TRY(const auto more, ledger.query("SELECT pgtally.may_have_more($1, $2::int4)",
+                                      pg::Params().int8(count).int4(batch_rows_)));
+    TRY(taken.may_have_more, more.get<bool>(0, 0));
+  }
+  return taken;
 }
 
 Result<BatchReport> Sequencer::take_next(const Ledger& ledger, Road road) {
@@ -65,16 +69,12 @@ Result<BatchReport> Sequencer::take_batch(const Ledger& ledger, Road road) {
   TRY_VOID(ledger.execute("SELECT pgtally.lock_ledger()"));
   reached(Step::kLocked);
   TRY(report.reloaded, integrator_.load(ledger));
-  TRY(report.rows, take_rows(ledger, road));
+  TRY(const Taken taken, take_rows(ledger, road));
+  report.rows = taken.rows;
+  report.may_have_more = taken.may_have_more;
   TRY_VOID(integrator_.write(ledger));
 
   report.head = integrator_.head();
-  if (report.rows > 0) {
-    TRY(const auto more,
-        ledger.query("SELECT pgtally.may_have_more($1, $2::int4)",
-                     pg::Params().int8(static_cast<std::int64_t>(report.rows)).int4(batch_rows_)));
-    TRY(report.may_have_more, more.get<bool>(0, 0));
-  }
   reached(Step::kTreeWritten);
   const auto sent = transaction.send_commit();
   reached(Step::kCommitSent);

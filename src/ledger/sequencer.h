@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <string>
 
+#include "ledger/fast_road.h"
 #include "ledger/integrator.h"
 #include "ledger/ledger.h"
 #include "ledger/step.h"
@@ -51,7 +52,7 @@ class Sequencer {
     if (observer_ != nullptr) observer_->reached(step);
   }
   [[nodiscard]] Result<BatchReport> take_batch(const Ledger& ledger, Road road);
-  [[nodiscard]] Result<std::uint64_t> take_rows(const Ledger& ledger, Road road);
+  [[nodiscard]] Result<Taken> take_rows(const Ledger& ledger, Road road);
   [[nodiscard]] Result<bool> set_aside_failing(const Ledger& ledger);
 
   std::int32_t batch_rows_;
