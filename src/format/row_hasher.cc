@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 #include "base/encoding.h"
 #include "format/row_format.h"
@@ -34,40 +35,43 @@ Result<Hash> RowHasher::hash(std::span<const std::optional<std::string_view>> va
     return reject("a row of " + std::to_string(by_name_.size()) + " columns was given " +
                   std::to_string(values.size()) + " values");
   }
-  for (const auto& value : values) {
-    if (value && value->size() > kMaxColumnValueSize) {
+  std::size_t size = kRowPrefix.size();
+  for (const Column& column : by_name_) {
+    const auto& value = values[column.place];
+    if (!value) continue;
+    if (value->size() > kMaxColumnValueSize) {
       return reject("a value of " + std::to_string(value->size()) + " bytes is too long");
     }
+    size += column.prefix.size() + kLengthSize + value->size();
   }
   // Put together first: hashing takes longer in many small pieces.
-  const auto put = [&](ByteView bytes) {
-    if (bytes.size() > kMostTogether) {
-      flush();
-      stream_.update(bytes);
-      return;
-    }
-    together_.insert(together_.end(), bytes.begin(), bytes.end());
-    if (together_.size() > kMostTogether) flush();
-  };
+  if (size > kMostTogether) {
+    visit(values, [&](ByteView bytes) { stream_.update(bytes); });
+    return stream_.finish();
+  }
+  together_.resize(size);
+  std::uint8_t* at = together_.data();
+  visit(values, [&](ByteView bytes) {
+    if (!bytes.empty()) std::memcpy(at, bytes.data(), bytes.size());
+    at += bytes.size();
+  });
+  return sha256(together_);
+}
+
+template <typename Put>
+void RowHasher::visit(std::span<const std::optional<std::string_view>> values, Put put) const {
   put(as_bytes(kRowPrefix));
   for (const Column& column : by_name_) {
     const auto& value = values[column.place];
     if (!value) continue;
     const auto size = static_cast<std::uint32_t>(value->size());
-    const std::array<std::uint8_t, 4> length{
+    const std::array<std::uint8_t, kLengthSize> length{
         static_cast<std::uint8_t>(size >> 24), static_cast<std::uint8_t>(size >> 16),
         static_cast<std::uint8_t>(size >> 8), static_cast<std::uint8_t>(size)};
     put(column.prefix);
     put(length);
     put(as_bytes(*value));
   }
-  flush();
-  return stream_.finish();
-}
-
-void RowHasher::flush() {
-  stream_.update(together_);
-  together_.clear();
 }
 
 }  // namespace pgtally

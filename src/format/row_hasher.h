@@ -33,12 +33,15 @@ class RowHasher {
     Bytes prefix;       // the length and the name, as they are hashed
   };
   static constexpr std::size_t kMostTogether = 4096;
+  static constexpr std::size_t kLengthSize = 4;
   RowHasher() = default;
-  void flush();
+  // All that is hashed, piece by piece.
+  template <typename Put>
+  void visit(std::span<const std::optional<std::string_view>> values, Put put) const;
 
   std::vector<Column> by_name_;
   Sha256Stream stream_;
-  Bytes together_;  // what is not in stream_ yet
+  Bytes together_;  // room for a row that is hashed in one piece
 };
 
 }  // namespace pgtally
