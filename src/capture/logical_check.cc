@@ -9,6 +9,7 @@
 #include "capture/logical_fit.h"
 #include "capture/logical_setup.h"
 #include "capture/logical_store.h"
+#include "postgres/quote.h"
 
 namespace pgtally {
 namespace {
@@ -59,6 +60,15 @@ Result<void> check_table(const Stream& stream, const StreamSource& source,
         "the reader puts it back when it connects again");
   } else if (its->changes != source.track_changes) {
     problems.push_back("its table is in the wrong publication for what is recorded of it");
+  } else if (its->in_part) {
+    TRY(const auto publication,
+        pg::quote_identifier(its->changes ? stream.publication : stream.insert_publication));
+    problems.push_back(fmt::format(
+        "its publication sends some of its columns or rows only, so the rest is not recorded. Run: "
+        "ALTER PUBLICATION {0} DROP TABLE {1}; ALTER PUBLICATION {0} ADD TABLE {1}; and then "
+        "pgtally "
+        "sweep",
+        publication, its->qualified));
   }
   TRY(const ChangeTracking tracking, change_tracking(database, source.relation, definition));
   if (source.track_changes && !tracking.possible) {

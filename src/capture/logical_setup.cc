@@ -91,7 +91,9 @@ Result<bool> has_publications(pg::Connection& source, const Stream& stream) {
 Result<std::vector<PublishedTable>> published_tables(pg::Connection& source, const Stream& stream) {
   TRY(const auto rows,
       source.query(R"sql(
-    SELECT r.prrelid, quote_ident(n.nspname) || '.' || quote_ident(c.relname), p.pubname = $1
+    SELECT r.prrelid, quote_ident(n.nspname) || '.' || quote_ident(c.relname), p.pubname = $1,
+           -- PostgreSQL 14 has neither column.
+           num_nonnulls(to_jsonb(r) ->> 'prattrs', to_jsonb(r) ->> 'prqual') > 0
       FROM pg_publication_rel AS r JOIN pg_publication AS p ON p.oid = r.prpubid
       JOIN pg_class AS c ON c.oid = r.prrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
      WHERE p.pubname IN ($1, $2) ORDER BY r.prrelid)sql",
@@ -102,6 +104,7 @@ Result<std::vector<PublishedTable>> published_tables(pg::Connection& source, con
     TRY(table.oid, rows.get<std::uint32_t>(r, 0));
     TRY(table.qualified, rows.get<std::string>(r, 1));
     TRY(table.changes, rows.get<bool>(r, 2));
+    TRY(table.in_part, rows.get<bool>(r, 3));
     tables.push_back(std::move(table));
   }
   return tables;

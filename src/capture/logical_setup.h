@@ -41,6 +41,7 @@ struct PublishedTable {
   std::uint32_t oid = 0;
   std::string qualified;
   bool changes = false;  // in the publication of all changes
+  bool in_part = false;  // with a list of columns, or a condition for rows
 };
 [[nodiscard]] Result<std::vector<PublishedTable>> published_tables(pg::Connection& source,
                                                                    const Stream& stream);

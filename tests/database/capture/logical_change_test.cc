@@ -283,6 +283,24 @@ TEST(LogicalSweep, finds_nothing_where_the_stream_has_brought_everything) {
   EXPECT_EQ(ledger.state("p"), "active");
 }
 
+TEST(LogicalCheck, says_that_a_publication_sends_a_part_of_the_table) {
+  LogicalLedger ledger;
+  ledger.psql("CREATE TABLE p (id int PRIMARY KEY, x int)");
+  ledger.add("p", "public.p");
+  auto connection = ledger.connect();
+  const Ledger opened = must(Ledger::open(connection, "pgtally"));
+  const std::string name = ledger.psql("SELECT publication FROM pgtally.stream");
+  for (const char* part : {"p (id)", "p WHERE (id > 7)"}) {
+    ledger.psql("ALTER PUBLICATION " + name + " SET TABLE " + part);
+    const auto problems = must(check_logical_source(opened, must(find_source(opened, "p")).id));
+    ASSERT_EQ(problems.size(), 1u) << part;
+    const std::size_t remedy = problems[0].find("ALTER PUBLICATION");
+    ASSERT_NE(remedy, std::string::npos) << problems[0];
+    ledger.psql(problems[0].substr(remedy, problems[0].find(" and then") - remedy));
+    EXPECT_TRUE(must(check_logical_source(opened, must(find_source(opened, "p")).id)).empty());
+  }
+}
+
 TEST(LogicalCheck, says_what_stands_in_the_way) {
   LogicalLedger ledger;
   ledger.psql("CREATE TABLE p (id int PRIMARY KEY, x int)");
