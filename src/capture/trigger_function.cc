@@ -154,9 +154,23 @@ std::string insert_values(const SourceText& p, char operation, const std::string
                      insert_into_staging(p), p.id, p.definition, operation, row, time, row);
 }
 
-// The rows of one statement. There is mostly one, which a single query hashes. If there are more, all
-// are hashed at once; and if one of them cannot be, one by one, so that no other is missed.
+// Key, content and time of the only row of a statement: select list and what stands behind FROM.
+std::pair<std::string, std::string> single_row(const SourceText& p) {
+  if (p.single) {
+    return {fmt::format("{},\n               {}{}", p.single->key, p.single->content,
+                        p.has_time ? ", " + p.time : ""),
+            fmt::format("added AS t\n         WHERE {}", p.single->check)};
+  }
+  return {
+      fmt::format("{},\n               {}{}", p.covered_key, p.content, p.has_time ? ", w.tm" : ""),
+      fmt::format("(SELECT {}\n                  FROM added AS t OFFSET 0) AS w", p.columns)};
+}
+
+// The rows of one statement. There is mostly one, which a single query hashes. If there are more, or
+// this query does not suit the types that columns have by now, all are hashed at once; and if one of
+// them cannot be, one by one, so that no other is missed.
 std::string statement_part(const SourceText& p) {
+  const auto [only, from] = single_row(p);
   const std::string time = p.has_time ? "w.tm" : "NULL";
   return fmt::format(
       R"sql(
@@ -171,19 +185,13 @@ std::string statement_part(const SourceText& p) {
       times    timestamptz[];
     BEGIN
       BEGIN
-        SELECT {key},
-               {content}{and_time}
+        SELECT {only}
           INTO STRICT key, content{and_tm}
-          FROM (SELECT {columns}
-                  FROM added AS t OFFSET 0) AS w;
+          FROM {from};
       EXCEPTION WHEN no_data_found THEN
         RETURN NULL;
       WHEN OTHERS THEN
-        IF SQLSTATE LIKE '42%' THEN  -- a column is gone: it is for all rows
-          {note}
-          RETURN NULL;
-        END IF;
-        at_once := SQLSTATE = 'P0003';  -- more than one row
+        at_once := SQLSTATE = 'P0003' OR SQLSTATE LIKE '42%';  -- more than one row; other types
         BEGIN
           IF at_once THEN
             SELECT array_agg({key}),
@@ -202,6 +210,10 @@ std::string statement_part(const SourceText& p) {
             END IF;
           END IF;
         EXCEPTION WHEN OTHERS THEN
+          IF SQLSTATE LIKE '42%' THEN  -- a column is gone: it is for all rows
+            {note}
+            RETURN NULL;
+          END IF;
           at_once := false;
         END;
         IF at_once THEN
@@ -216,11 +228,11 @@ std::string statement_part(const SourceText& p) {
     RETURN NULL;
 )sql",
       fmt::arg("key", p.covered_key), fmt::arg("content", p.content), fmt::arg("time", time),
-      fmt::arg("and_time", p.has_time ? ", w.tm" : ""),
-      fmt::arg("and_tm", p.has_time ? ", tm" : ""), fmt::arg("columns", p.columns),
-      fmt::arg("times", p.has_time ? "array_agg(w.tm)" : "NULL"), fmt::arg("limit", kArrayRows),
-      fmt::arg("insert", insert_into_staging(p)), fmt::arg("id", p.id),
-      fmt::arg("definition", p.definition), fmt::arg("unnested_time", p.has_time ? "u.m" : "NULL"),
+      fmt::arg("only", only), fmt::arg("from", from), fmt::arg("and_tm", p.has_time ? ", tm" : ""),
+      fmt::arg("columns", p.columns), fmt::arg("times", p.has_time ? "array_agg(w.tm)" : "NULL"),
+      fmt::arg("limit", kArrayRows), fmt::arg("insert", insert_into_staging(p)),
+      fmt::arg("id", p.id), fmt::arg("definition", p.definition),
+      fmt::arg("unnested_time", p.has_time ? "u.m" : "NULL"),
       fmt::arg("unnest", p.has_time ? "unnest(keys, contents, times) AS u(k, c, m)"
                                     : "unnest(keys, contents) AS u(k, c)"),
       fmt::arg("note", note(p, "false")), fmt::arg("one", insert_values(p, kInsert, "")),

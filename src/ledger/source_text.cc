@@ -222,6 +222,7 @@ Result<SourceText> source_text(const std::string& schema, std::int32_t source_id
   if (p.has_time) p.assignments += fmt::format("          tm := {};\n", p.time);
   if (definition.mode == "xid") columns.emplace_back("t.xid AS x");
   p.columns = fmt::format("{}", fmt::join(columns, ",\n             "));
+  p.single = single_row_text(definition, shape);
   return p;
 }
 

@@ -10,10 +10,12 @@
 // Spec: docs/formats.md for keys and row hashes.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "ledger/catalog.h"
+#include "ledger/single_row.h"
 #include "pgtally/definition.h"
 #include "pgtally/result.h"
 
@@ -38,6 +40,8 @@ struct SourceText {
   std::string first_key;                // t."a"
   std::vector<std::string> cast_types;  // of the key columns
   std::size_t keys = 0;
+  std::optional<SingleRowText>
+      single;  // key and content of one row from t, where it is of such types
 
   // `form` for n = 1 … keys, with {n} in it replaced, put together.
   [[nodiscard]] std::string each_key(const std::string& form,
