@@ -36,6 +36,7 @@ DO $$ BEGIN
   END IF;
   CREATE POLICY append_own ON pgtally.append_only_log FOR INSERT WITH CHECK (
     operation = 1 AND definition = 0 AND key IS NULL AND content_hash IS NULL AND data IS NOT NULL
+    AND (source_position IS NULL OR octet_length(source_position) <= 255)
     AND source_id IN (SELECT s.source_id FROM pgtally.source AS s
                        WHERE s.mode = 'append' AND s.state = 'active'
                          AND s.writer IS NOT NULL AND pg_has_role(s.writer, 'MEMBER')));

@@ -75,7 +75,8 @@ BEGIN
   b.upto := pg_current_snapshot();
   b.upto_self := pg_current_xact_id_if_assigned();
   b.settled := pgtally.settled_barriers();
-  b.has_work := cardinality(b.settled) > 0 OR (pgtally.current_round()).upto IS NOT NULL;
+  b.has_work := cardinality(b.settled) > 0 OR (pgtally.current_round()).upto IS NOT NULL
+                OR pgtally.left_out() IS NOT NULL;
   RETURN b;
 END $$;
 
@@ -110,9 +111,10 @@ DECLARE
   r        pgtally.round := pgtally.current_round();
   taken    bigint := (SELECT next_id FROM pgtally.log_head ORDER BY head_id DESC LIMIT 1) - b.next_id;
   cut_off  boolean := pgtally.may_have_more(taken, max_rows);
+  begun    pgtally.round := r;
   in_round boolean := EXISTS (
     SELECT FROM unnest(feed_ids) AS f(id) LEFT JOIN pgtally.source AS s ON s.source_id = f.id
-     WHERE f.id = 0 OR s.mode = 'xid');
+     WHERE f.id = 0 OR s.mode = 'xid') OR pgtally.left_out() IS NOT NULL;
   i        integer;
 BEGIN
   IF in_round AND r.upto IS NULL THEN
@@ -150,6 +152,28 @@ BEGIN
     PERFORM pgtally.drop_holes(b.settled);
   END IF;
   PERFORM pgtally.trim_heads(b.next_id);
+  PERFORM pgtally.tell_of_left_out(begun);
+END $$;
+
+-- Puts a notice into the log if the round passed by a row of which no entry can be made: leave_out(). A
+-- session may remember one of an earlier round that another session has told of.
+CREATE OR REPLACE FUNCTION pgtally.tell_of_left_out(r pgtally.round) RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  staged bigint := pgtally.left_out();
+BEGIN
+  IF staged IS NULL THEN
+    RETURN;
+  END IF;
+  PERFORM set_config('left_out.pgtally', '', false);
+  IF EXISTS (SELECT FROM pgtally.append_only_log AS l
+              WHERE l.id = staged AND pgtally.in_progress(l.xid, r.since, r.since_self)) THEN
+    PERFORM pgtally.notice_about(1, 'left_out', format(
+      'Row %s of staging, and perhaps others, was written there by hand. No entry can be made of it, '
+      'so it is not in the log.', staged));
+  END IF;
 END $$;
 
 CREATE OR REPLACE FUNCTION pgtally.round_has_more(r pgtally.round) RETURNS boolean

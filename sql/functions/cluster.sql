@@ -199,7 +199,8 @@ CREATE OR REPLACE FUNCTION pgtally.staged_keys(source integer) RETURNS bytea[]
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-  SELECT coalesce(array_agg(l.key::bytea), '{}')
+  SELECT coalesce(array_agg(l.key), '{}')
     FROM pgtally.append_only_log AS l, pgtally.current_round() AS r
    WHERE l.source_id = source AND l.key IS NOT NULL AND l.xid >= pg_snapshot_xmin(r.since)
+     AND pgtally.can_be_recorded(l, ARRAY[source])
 $$;

@@ -69,6 +69,41 @@ CREATE OR REPLACE FUNCTION pgtally.staged_content(content_hash bytea, data bytea
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN coalesce(sha256(data), content_hash, sha256(''::bytea));
 
+-- Whether an entry can be made of a row of staging: `sources` are those that there are. Only what its
+-- owner writes there by hand can be otherwise, which nothing refuses. Inlined where it is called.
+CREATE OR REPLACE FUNCTION pgtally.can_be_recorded(l pgtally.append_only_log, sources integer[])
+RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+AS $$
+  SELECT l.source_id > 0 AND l.source_id = ANY(sources) AND l.definition >= 0
+     AND coalesce(octet_length(l.key), 1) BETWEEN 1 AND 1024
+     AND coalesce(octet_length(l.source_position), 0) <= 255
+     AND coalesce(octet_length(l.content_hash), 32) = 32
+     AND CASE
+           WHEN l.operation = 3 THEN true
+           WHEN l.operation IN (1, 2, 4) THEN (l.operation = 4) = (
+             l.data IS NULL AND coalesce(l.content_hash, '') =
+               '\x0000000000000000000000000000000000000000000000000000000000000000')
+           ELSE false
+         END
+$$;
+
+-- The row that leave_out() took note of. Not by the name of the schema, which is any identifier.
+CREATE OR REPLACE FUNCTION pgtally.left_out() RETURNS bigint
+LANGUAGE sql STABLE
+RETURN nullif(current_setting('left_out.pgtally', true), '')::bigint;
+
+-- Takes note, in the session, that a round passes by a row of which no entry can be made. close_batch()
+-- tells of it; if nothing else waits, that of the session's next batch. False, for a WHERE.
+CREATE OR REPLACE FUNCTION pgtally.leave_out(id bigint) RETURNS boolean
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  PERFORM set_config('left_out.pgtally', id::text, false);
+  RETURN false;
+END $$;
+
 -- The rows of staging that the round `r` still has to take, in the order of their ids; at most
 -- max_rows. Not in that of their transactions: of two that change one row, the later one may have begun
 -- earlier, but its trigger was given the higher id, because it had to wait for the row. (What is in
@@ -93,6 +128,7 @@ DECLARE
   from_id   bigint;
   swept_id  bigint;
   keeping   integer[] := ARRAY(SELECT s.source_id FROM pgtally.source AS s WHERE s.keep_data);
+  sources   integer[] := ARRAY(SELECT s.source_id FROM pgtally.source AS s);
 BEGIN
   IF progress.round_id = r.round_id THEN
     here := progress.cursor_key[1]::bigint;
@@ -109,7 +145,7 @@ BEGIN
        ORDER BY l.id DESC LIMIT 1));
   END IF;
   RETURN QUERY
-  SELECT 0, w.source_id::integer, w.definition::integer, w.operation::smallint,
+  SELECT 0, w.source_id, w.definition, w.operation,
          pgtally.staged_key(w.operation, w.key, w.id),
          coalesce(w.source_position, w.id::text), pgtally.encodable(w.source_time),
          pgtally.staged_content(w.content_hash, w.data),
@@ -118,17 +154,21 @@ BEGIN
       (SELECT l.* FROM unnest(pgtally.in_progress_below_xmax(r.since, r.since_self)) AS open(xid)
          CROSS JOIN LATERAL (
            SELECT * FROM pgtally.append_only_log AS l
-            WHERE l.xid = open.xid AND l.id > here ORDER BY l.id LIMIT max_rows) AS l
+            WHERE l.xid = open.xid AND l.id > here
+              AND (pgtally.can_be_recorded(l, sources) OR pgtally.leave_out(l.id))
+            ORDER BY l.id LIMIT max_rows) AS l
         WHERE NOT pgtally.in_progress(open.xid, r.upto, r.upto_self))
       UNION ALL
       (SELECT l.* FROM pgtally.append_only_log AS l
         WHERE l.id > from_id AND l.xid >= begun AND l.xid < pg_snapshot_xmax(r.upto)
           AND NOT pgtally.in_progress(l.xid, r.upto, r.upto_self)
+          AND (pgtally.can_be_recorded(l, sources) OR pgtally.leave_out(l.id))
         ORDER BY l.id LIMIT max_rows)
       UNION ALL
       (SELECT l.* FROM pgtally.append_only_log AS l
         WHERE l.id > swept_id AND l.id < 0 AND l.xid >= begun
           AND NOT pgtally.in_progress(l.xid, r.upto, r.upto_self)
+          AND (pgtally.can_be_recorded(l, sources) OR pgtally.leave_out(l.id))
         ORDER BY l.id LIMIT max_rows)
     ) AS w
    ORDER BY w.id LIMIT max_rows;

@@ -46,7 +46,8 @@ DECLARE
                          WHERE p.operation = 4);
   emptied_in_staging bigint := (SELECT max(l.id) FROM pgtally.append_only_log AS l
                                  WHERE l.source_id = source AND l.xid >= since AND l.operation = 4
-                                   AND pgtally.in_progress(l.xid, r.since, r.since_self));
+                                   AND pgtally.in_progress(l.xid, r.since, r.since_self)
+                                   AND pgtally.can_be_recorded(l, ARRAY[source]));
 BEGIN
   RETURN QUERY
   WITH asked AS (
@@ -56,6 +57,7 @@ BEGIN
       FROM pgtally.append_only_log AS l
      WHERE l.source_id = source AND l.xid >= since AND l.key IS NOT NULL
        AND pgtally.in_progress(l.xid, r.since, r.since_self)
+       AND pgtally.can_be_recorded(l, ARRAY[source])
        AND l.id > coalesce(emptied_in_staging, 0)
      ORDER BY l.key, l.id DESC
   )

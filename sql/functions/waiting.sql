@@ -16,7 +16,7 @@ DECLARE
 BEGIN
   r.upto := pg_current_snapshot();
   RETURN QUERY
-    SELECT w.source_id::integer, count(*), min(w.source_time)
+    SELECT w.source_id, count(*), min(w.source_time)
       FROM (SELECT l.source_id, l.source_time
               FROM pgtally.append_only_log AS l, pgtally.progress_of(0) AS p
              WHERE l.xid >= pg_snapshot_xmin(r.since)

@@ -63,6 +63,9 @@ TEST_F(RoleRights, a_writer_forges_nothing) {
                 {insert + "(source_id, data) VALUES (2, 'a')",  // a source with a table of its own
                  insert + "(source_id, data) VALUES (4, 'a')",  // somebody else's
                  insert + "(source_id, data) VALUES (99, 'a')",
+                 insert + "(source_id, data) VALUES (0, 'a')",
+                 insert + "(source_id, data) VALUES (NULL, 'a')",
+                 insert + "(source_position, data) VALUES (repeat('x', 256), 'a')",
                  insert + "(operation, data) VALUES (3, 'a')",
                  insert + "(definition, data) VALUES (1, 'a')",
                  insert + "(xid, data) VALUES (pg_current_xact_id(), 'a')",
@@ -86,7 +89,8 @@ TEST_F(RoleRights, a_writer_forges_nothing) {
                  "SELECT pgtally.lock_ledger()",
                  "SELECT pgtally.define(1, 1, 'x')",
                  "SET ROLE " + ledger.database().name() + "_pgtally_sequencer"});
-  EXPECT_EQ(attempt("writer", insert + "(source_id, data) VALUES (0, 'a')"), "23514");
+  EXPECT_EQ(attempt("writer", insert + "(source_position, data) VALUES (repeat('x', 255), 'a')"),
+            "");
   // Of what others staged, not even the ids are to be seen.
   auto connection = test::connect(ledger.conninfo() + " user=" + member("writer"));
   EXPECT_EQ(must(must(connection.query("SELECT count(id) FROM pgtally.append_only_log"))

@@ -1,6 +1,7 @@
 // Rounds: what the snapshot difference takes, and when. Spec: the rule in sql/functions/rounds.sql.
 #include <gtest/gtest.h>
 
+#include "ledger/sequencer.h"
 #include "support/test_ledger.h"
 
 namespace pgtally {
@@ -260,14 +261,6 @@ TEST(Staging, refuses_a_transaction_id_that_is_not_the_writers) {
                             "'printf \"a\\t3\\n\"'")
                 .substr(0, 5),
             "23514");
-  EXPECT_EQ(
-      ledger.psql_error("INSERT INTO pgtally.append_only_log (source_id, data) VALUES (0, 'a')")
-          .substr(0, 5),
-      "23514");
-  EXPECT_EQ(
-      ledger.psql_error("INSERT INTO pgtally.append_only_log (operation, data) VALUES (5, 'a')")
-          .substr(0, 5),
-      "23514");
 }
 
 // What only the owner can write; whatever it is, it does not stop the log.
@@ -282,6 +275,60 @@ TEST(Staging, has_an_answer_to_rows_without_content_and_to_those_with_two) {
                         "sha256('a'), sha256('c')] FROM pgtally.processed_log WHERE source_id = 1 "
                         "AND operation = 1"),
             "t");
+}
+
+class StagedNonsense : public testing::TestWithParam<Road> {};
+INSTANTIATE_TEST_SUITE_P(road, StagedNonsense, testing::Values(Road::kSql, Road::kFast));
+
+TEST_P(StagedNonsense, is_left_out_and_a_notice_says_so) {
+  const TestSchema ledger;
+  auto connection = ledger.connect();
+  const Ledger opened = must(Ledger::open(connection, "pgtally"));
+  Sequencer sequencer(10000, nullptr);
+  const auto take = [&] { return must(sequencer.take_next(opened, GetParam())).rows; };
+  const auto stage = [&](const std::string& columns, const std::string& values) {
+    ledger.psql("INSERT INTO pgtally.append_only_log (" + columns + ") VALUES (" + values + ")");
+  };
+  const auto notices = [&] {
+    return ledger.psql(
+        "SELECT count(*) FROM pgtally.processed_log WHERE operation = 6 AND "
+        "convert_from(data, 'UTF8')::json ->> 'event' = 'left_out'");
+  };
+  const std::string zeros = "decode(repeat('00', 32), 'hex')";
+  const std::vector<std::pair<std::string, std::string>> nonsense{
+      {"source_id, data", "0, 'a'"},
+      {"source_id, data", "-1, 'a'"},
+      {"source_id, data", "99, 'a'"},
+      {"definition, data", "-1, 'a'"},
+      {"operation, data", "0, 'a'"},
+      {"operation, data", "5, 'a'"},
+      {"key, data", "'', 'a'"},
+      {"key, data", "convert_to(repeat('x', 1025), 'UTF8'), 'a'"},
+      {"source_position, data", "repeat('x', 256), 'a'"},
+      {"content_hash", "'short'"},
+      {"content_hash", zeros},
+      {"operation, content_hash", "2, " + zeros},
+      {"operation, content_hash", "4, sha256('')"},
+      {"operation, data", "4, ''"}};
+  for (const auto& [columns, values] : nonsense) {
+    stage(columns, values);
+    stage("data", "'fine'");
+    EXPECT_EQ(take(), 1U) << columns << " " << values;
+  }
+  EXPECT_EQ(notices(), std::to_string(nonsense.size()));
+
+  // Alone, it is told of once the session comes back.
+  stage("operation, data", "5, 'a'");
+  EXPECT_EQ(take(), 0U);
+  EXPECT_EQ(take(), 0U);
+  EXPECT_EQ(take(), 0U);
+  EXPECT_EQ(notices(), std::to_string(nonsense.size() + 1));
+  EXPECT_EQ(ledger.psql("SELECT count(*) FROM pgtally.waiting()"), "0");
+
+  stage("operation, key, content_hash", "3, '\\x000131', " + zeros);
+  stage("operation, content_hash", "4, " + zeros);
+  EXPECT_EQ(take(), 2U);
+  EXPECT_EQ(notices(), std::to_string(nonsense.size() + 1));
 }
 
 }  // namespace
