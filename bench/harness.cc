@@ -72,8 +72,8 @@ std::string value(pg::Connection& connection, const std::string& sql) {
   return must(rows.get<std::string>(0, 0));
 }
 
-double server_cpu_seconds(const pg::Connection& connection) {
-  std::ifstream in(fmt::format("/proc/{}/stat", connection.backend_pid()));
+double cpu_seconds_of(pid_t pid) {
+  std::ifstream in(fmt::format("/proc/{}/stat", pid));
   std::string line;
   std::getline(in, line);
   // The name, in brackets, may hold blanks; utime and stime are the 14th and 15th field.
@@ -84,6 +84,10 @@ double server_cpu_seconds(const pg::Connection& connection) {
   double system = 0;
   fields >> user >> system;
   return (user + system) / static_cast<double>(::sysconf(_SC_CLK_TCK));
+}
+
+double server_cpu_seconds(const pg::Connection& connection) {
+  return cpu_seconds_of(connection.backend_pid());
 }
 
 double own_cpu_seconds() {

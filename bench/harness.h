@@ -6,6 +6,8 @@
 // with the order changing, and what is reported is the median of the pairs' ratios.
 #pragma once
 
+#include <sys/types.h>
+
 #include <filesystem>
 #include <functional>
 #include <optional>
@@ -81,7 +83,9 @@ class Server {
 };
 
 pg::Connection connect(const std::string& conninfo);
-// CPU seconds that the server's process for this connection has used; 0 if that is another machine.
+// CPU seconds that a process of this machine has used; 0 if there is none.
+double cpu_seconds_of(pid_t pid);
+// The same of the server's process for this connection; 0 if that is another machine.
 double server_cpu_seconds(const pg::Connection& connection);
 double own_cpu_seconds();
 // The first value of the first row, as text.

@@ -116,6 +116,7 @@ void WritersStage::add_sources() {
                                      "add",           name,         "--table",    "public." + table,
                                      "--mode",        mode_,        "--existing", "skip"};
     if (!key.empty()) command.insert(command.end(), {"--key", key});
+    if (table == "event") command.insert(command.end(), {"--time", "happened_at"});
     if (changes && mode_ == "trigger") command.push_back("--track-changes");
     output_of(command);
   };
@@ -165,13 +166,14 @@ void WritersStage::end_service() {
   service_.reset();
 }
 
-double WritersStage::pgbench(const std::string& conninfo, int clients, int seconds) {
+double WritersStage::pgbench(const std::string& conninfo, int clients, int seconds, int rate) {
   auto connection = connect(conninfo);
   must(connection.execute("CHECKPOINT"));
   std::vector<std::string> command{
       program("pgbench"), "--no-vacuum",           "--time", std::to_string(seconds),
       "--client",         std::to_string(clients), "--jobs", clients > 1 ? "2" : "1"};
   if (workload_ == Workload::kInserts) command.insert(command.end(), {"--file", script_});
+  if (rate > 0) command.insert(command.end(), {"--rate", std::to_string(rate)});
   command.push_back(conninfo);
   const std::string output = output_of(command);
   const std::size_t at = output.find("tps = ");
@@ -188,6 +190,40 @@ double WritersStage::recorded(int clients, int seconds) {
   const double tps = pgbench(recorded_, clients, seconds);
   end_service();
   return tps;
+}
+
+WritersStage::Taken WritersStage::taken_at(int rate, int seconds) {
+  start_service();
+  auto connection = connect(recorded_);
+  const auto now = [&] {
+    Taken taken;
+    const auto pids =
+        must(connection.query("SELECT pid, backend_type = 'walsender' FROM pg_stat_activity "
+                              "WHERE datname = current_database() AND application_name = 'pgtally' "
+                              "AND pid <> pg_backend_pid()"));
+    for (std::size_t r = 0; r < pids.size(); ++r) {
+      const double cpu = cpu_seconds_of(must(pids.get<std::int32_t>(r, 0)));
+      (must(pids.get<bool>(r, 1)) ? taken.wal_sender : taken.sessions) += cpu;
+    }
+    taken.service = cpu_seconds_of(service_->pid());
+    taken.rows = std::stod(value(connection, "SELECT max(id) FROM pgtally.processed_log"));
+    return taken;
+  };
+  const Taken before = now();
+  pgbench(recorded_, 4, seconds, rate);
+  await_idle();
+  Taken taken = now();
+  taken.late_median = std::stod(
+      value(connection,
+            fmt::format("SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM "
+                        "sequenced_at - source_time)) FROM pgtally.processed_log WHERE id > {}",
+                        static_cast<std::int64_t>(before.rows))));
+  taken.rows -= before.rows;
+  taken.service -= before.service;
+  taken.sessions -= before.sessions;
+  taken.wal_sender -= before.wal_sender;
+  end_service();
+  return taken;
 }
 
 double WritersStage::floor(int clients, int seconds) {

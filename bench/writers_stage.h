@@ -32,6 +32,17 @@ class WritersStage {
   // How long the service then took to come to the end of its backlog.
   [[nodiscard]] double backlog_seconds() const { return backlog_seconds_; }
 
+  // What recording takes of the CPUs while so many transactions a second come, by 4 clients: in all
+  // processes that are there for it alone, until the last row is in the log.
+  struct Taken {
+    double rows = 0;
+    double service = 0;      // CPU seconds of pgtally run,
+    double sessions = 0;     // of the server's processes for its sessions,
+    double wal_sender = 0;   // and of the one that decodes for it
+    double late_median = 0;  // seconds between a row's own time and its recording
+  };
+  Taken taken_at(int rate, int seconds);
+
   // What the server itself takes for it, without hashes, log or service: in mode trigger, a trigger
   // for each row that puts its key into a queue with the indexes of staging; in mode logical,
   // pg_recvlogical to /dev/null. Nothing in other modes, and with other workloads than inserts.
@@ -49,7 +60,8 @@ class WritersStage {
   void start_service();
   void end_service();
   void await_idle();
-  double pgbench(const std::string& conninfo, int clients, int seconds);
+  // Transactions a second; as many as it can, or `rate`.
+  double pgbench(const std::string& conninfo, int clients, int seconds, int rate = 0);
   double copy(const std::string& conninfo, std::int64_t rows);
 
   std::string mode_;
