@@ -37,7 +37,7 @@ class Pacer {
 
   static constexpr int kShare = 20;  // rests so many times as long as it works
   static constexpr std::chrono::milliseconds kShortestRest{2};
-  static constexpr std::chrono::milliseconds kLongestRest{250};
+  static constexpr std::chrono::milliseconds kLongestRest{500};
   static constexpr std::chrono::milliseconds kSavings{25};
 
   // `idle_interval`: between two looks where nothing comes; bounds every rest.

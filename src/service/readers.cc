@@ -77,7 +77,7 @@ class ReaderPool::Worker {
     TRY(auto connection, pg::Connection::open(home_.conninfo));
     TRY(const Ledger ledger, Ledger::open(connection, home_.schema));
     bool first = true;
-    Pacer pacer(kWait);
+    Pacer pacer(Pacer::kLongestRest);
     auto ended = Clock::now();
     while (!stopping()) {
       const auto began = Clock::now();
