@@ -69,23 +69,19 @@ CREATE OR REPLACE FUNCTION pgtally.staged_content(content_hash bytea, data bytea
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN coalesce(sha256(data), content_hash, sha256(''::bytea));
 
--- Whether an entry can be made of a row of staging: `sources` are those that there are. Only what its
--- owner writes there by hand can be otherwise, which nothing refuses. Inlined where it is called.
+-- Whether an entry can be made of a row of staging, whose source is one of these. Only what its owner
+-- writes there by hand can be otherwise, which nothing refuses. Inlined where it is called.
 CREATE OR REPLACE FUNCTION pgtally.can_be_recorded(l pgtally.append_only_log, sources integer[])
 RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 AS $$
-  SELECT l.source_id > 0 AND l.source_id = ANY(sources) AND l.definition >= 0
-     AND coalesce(octet_length(l.key), 1) BETWEEN 1 AND 1024
-     AND coalesce(octet_length(l.source_position), 0) <= 255
-     AND coalesce(octet_length(l.content_hash), 32) = 32
-     AND CASE
-           WHEN l.operation = 3 THEN true
-           WHEN l.operation IN (1, 2, 4) THEN (l.operation = 4) = (
-             l.data IS NULL AND coalesce(l.content_hash, '') =
-               '\x0000000000000000000000000000000000000000000000000000000000000000')
-           ELSE false
-         END
+  SELECT l.source_id = ANY(sources) AND l.definition >= 0 AND l.operation BETWEEN 1 AND 4
+     AND (l.key IS NULL OR octet_length(l.key) BETWEEN 1 AND 1024)
+     AND (l.source_position IS NULL OR octet_length(l.source_position) <= 255)
+     AND (l.content_hash IS NULL OR octet_length(l.content_hash) = 32)
+     AND (l.operation = 3 OR (l.operation = 4) = (
+            l.data IS NULL AND l.content_hash IS NOT NULL AND l.content_hash =
+              '\x0000000000000000000000000000000000000000000000000000000000000000'))
 $$;
 
 -- The row that leave_out() took note of. Not by the name of the schema, which is any identifier.
@@ -128,7 +124,7 @@ DECLARE
   from_id   bigint;
   swept_id  bigint;
   keeping   integer[] := ARRAY(SELECT s.source_id FROM pgtally.source AS s WHERE s.keep_data);
-  sources   integer[] := ARRAY(SELECT s.source_id FROM pgtally.source AS s);
+  sources   integer[] := ARRAY(SELECT s.source_id FROM pgtally.source AS s WHERE s.source_id > 0);
 BEGIN
   IF progress.round_id = r.round_id THEN
     here := progress.cursor_key[1]::bigint;

@@ -18,6 +18,8 @@ constexpr int kArrayRows = 1'000;
 constexpr char kInsert = '1';
 constexpr char kUpdate = '2';
 constexpr char kDelete = '3';
+// The variable of the loop over the rows of a statement.
+constexpr const char* kLoopRow = "r";
 
 const std::vector<std::string>& all_settings() {
   static const std::vector<std::string> settings{
@@ -92,7 +94,9 @@ std::string note(const SourceText& p, const std::string& for_good) {
 // A block, called `w` like the inner queries of feeds, that has key and hash of the row in variable
 // `row`, and then does `record`. Every expression is one that PL/pgSQL evaluates without a query. It
 // keeps their plans for the session, and once a column has another type they fail: then a query that is
-// planned anew does the same. `moves`: whether the key of NEW is another than that of OLD.
+// planned anew, and takes nothing for granted, does the same. That has to know the type of `row`, as it does
+// of NEW and OLD; a record that a loop fills has none, and takes nothing for granted to begin with.
+// `moves`: whether the key of NEW is another than that of OLD.
 std::string with_row(const SourceText& p, const std::string& row, const std::string& missed,
                      const std::string& record, const std::string& moves = "") {
   const std::string query =
@@ -100,6 +104,22 @@ std::string with_row(const SourceText& p, const std::string& row, const std::str
                   p.covered_key, p.content, p.has_time ? "w.tm" : "NULL", p.columns);
   const std::string quote = dollar_quote(query);
   const std::string planned_anew = fmt::format("EXECUTE {0}{1}{0}", quote, query);
+  const std::string time = p.has_time ? fmt::format("          tm := {};\n", p.time) : "";
+  const bool is_typed = row != kLoopRow;
+  const bool single = p.single && is_typed;
+  const std::string again = fmt::format(
+      R"sql(BEGIN
+{moves_anew}            {planned_anew} INTO key, content{and_tm} USING t;{compare_moves}
+          EXCEPTION WHEN OTHERS THEN
+            {missed}
+          END;)sql",
+      fmt::arg("planned_anew", planned_anew), fmt::arg("and_tm", p.has_time ? ", tm" : ""),
+      fmt::arg("moves_anew",
+               moves.empty()
+                   ? ""
+                   : fmt::format("            {} INTO key_before USING OLD;\n", planned_anew)),
+      fmt::arg("compare_moves", moves.empty() ? "" : "\n            moves := key_before <> key;"),
+      fmt::arg("missed", missed));
   return fmt::format(
       R"sql(
       <<w>>
@@ -111,28 +131,20 @@ std::string with_row(const SourceText& p, const std::string& row, const std::str
         BEGIN
 {assign_moves}{assignments}          key := {key};
           content := {content};
-        EXCEPTION WHEN datatype_mismatch THEN
-          BEGIN
-{moves_anew}            {planned_anew} INTO key, content{and_tm} USING t;{compare_moves}
-          EXCEPTION WHEN OTHERS THEN
-            {missed}
-          END;
-        WHEN OTHERS THEN
-          {missed}
+        EXCEPTION WHEN OTHERS THEN
+          {again}
         END;
 {record}      END;
 )sql",
-      fmt::arg("row", row), fmt::arg("variables", p.variables),
+      fmt::arg("row", row), fmt::arg("variables", single ? "tm timestamptz; " : p.variables),
       fmt::arg("moves", moves.empty() ? "" : " moves boolean; key_before bytea;"),
       fmt::arg("assign_moves", moves.empty() ? "" : fmt::format("          moves := {};\n", moves)),
-      fmt::arg("assignments", p.assignments), fmt::arg("key", p.covered_key),
-      fmt::arg("content", p.content), fmt::arg("missed", missed), fmt::arg("record", record),
-      fmt::arg("planned_anew", planned_anew), fmt::arg("and_tm", p.has_time ? ", tm" : ""),
-      fmt::arg("moves_anew",
-               moves.empty()
-                   ? ""
-                   : fmt::format("            {} INTO key_before USING OLD;\n", planned_anew)),
-      fmt::arg("compare_moves", moves.empty() ? "" : "\n            moves := key_before <> key;"));
+      fmt::arg("assignments", single ? time : p.assignments),
+      fmt::arg("key", single
+                          ? fmt::format("CASE WHEN {} THEN {} END", p.single->check, p.single->key)
+                          : p.covered_key),
+      fmt::arg("content", single ? p.single->content : p.content),
+      fmt::arg("again", is_typed ? again : missed), fmt::arg("record", record));
 }
 
 std::string truncate_part(const SourceText& p) {
@@ -166,9 +178,9 @@ std::pair<std::string, std::string> single_row(const SourceText& p) {
       fmt::format("(SELECT {}\n                  FROM added AS t OFFSET 0) AS w", p.columns)};
 }
 
-// The rows of one statement. There is mostly one, which a single query hashes. If there are more, or
-// this query does not suit the types that columns have by now, all are hashed at once; and if one of
-// them cannot be, one by one, so that no other is missed.
+// The rows of one statement. There is mostly one, which a single query hashes. If that fails, because there
+// are more or a column is not what it was, all are hashed at once; and if one of them cannot be, one by one,
+// so that no other is missed.
 std::string statement_part(const SourceText& p) {
   const auto [only, from] = single_row(p);
   const std::string time = p.has_time ? "w.tm" : "NULL";
@@ -179,7 +191,7 @@ std::string statement_part(const SourceText& p) {
       key      bytea;
       content  bytea;
       tm       timestamptz;
-      at_once  boolean;
+      at_once  boolean := false;
       keys     bytea[];
       contents bytea[];
       times    timestamptz[];
@@ -191,30 +203,28 @@ std::string statement_part(const SourceText& p) {
       EXCEPTION WHEN no_data_found THEN
         RETURN NULL;
       WHEN OTHERS THEN
-        at_once := SQLSTATE = 'P0003' OR SQLSTATE LIKE '42%';  -- more than one row; other types
+        -- Mostly because there are more rows than one.
         BEGIN
-          IF at_once THEN
-            SELECT array_agg({key}),
-                   array_agg({content}),
-                   {times}
-              INTO keys, contents, times
+          SELECT array_agg({key}),
+                 array_agg({content}),
+                 {times}
+            INTO keys, contents, times
+            FROM (SELECT {columns}
+                    FROM added AS t LIMIT {limit} + 1) AS w;
+          IF cardinality(keys) > {limit} THEN
+            {insert}
+            SELECT {id}, {definition}, 1, {key}, {time},
+                   {content}
               FROM (SELECT {columns}
-                      FROM added AS t LIMIT {limit} + 1) AS w;
-            IF cardinality(keys) > {limit} THEN
-              {insert}
-              SELECT {id}, {definition}, 1, {key}, {time},
-                     {content}
-                FROM (SELECT {columns}
-                        FROM added AS t OFFSET 0) AS w;
-              RETURN NULL;
-            END IF;
+                      FROM added AS t OFFSET 0) AS w;
+            RETURN NULL;
           END IF;
+          at_once := true;
         EXCEPTION WHEN OTHERS THEN
           IF SQLSTATE LIKE '42%' THEN  -- a column is gone: it is for all rows
             {note}
             RETURN NULL;
           END IF;
-          at_once := false;
         END;
         IF at_once THEN
           {insert}
@@ -236,7 +246,7 @@ std::string statement_part(const SourceText& p) {
       fmt::arg("unnest", p.has_time ? "unnest(keys, contents, times) AS u(k, c, m)"
                                     : "unnest(keys, contents) AS u(k, c)"),
       fmt::arg("note", note(p, "false")), fmt::arg("one", insert_values(p, kInsert, "")),
-      fmt::arg("each", with_row(p, "r", note(p, "false") + "\n          CONTINUE;",
+      fmt::arg("each", with_row(p, kLoopRow, note(p, "false") + "\n          CONTINUE;",
                                 insert_values(p, kInsert))));
 }
 

@@ -97,11 +97,12 @@ class Preimage {
 void add(Preimage& preimage, const std::string& value, const TableColumn& column) {
   const std::string name = escaped_name(column.name);
   const FitType* fit = fit_type(column.type);
-  if (fit == nullptr) {  // a text: may be long, and hold anything
+  if (fit == nullptr) {  // may be long, and hold anything
+    const std::string text = is_text(column.type) ? value : fmt::format("concat({})", value);
     preimage.bytes(
-        fmt::format("coalesce(decode(E'{0}', 'escape') || int4send(octet_length({1})) || "
-                    "convert_to({1}, 'UTF8'), '')",
-                    name, value));
+        fmt::format("CASE WHEN {} IS DISTINCT FROM NULL THEN decode(E'{}', 'escape') || "
+                    "int4send(octet_length({})) || convert_to({}, 'UTF8') ELSE '' END",
+                    value, name, text, text));
     return;
   }
   // concat() makes no text of null, and no other value has an empty one; chr(0) is an error.
@@ -156,7 +157,8 @@ std::optional<SingleRowText> single_row_text(const SourceDefinition& definition,
   for (const ColumnDefinition& covered : columns) {
     const TableColumn* column = shape.column(covered.name);
     if (column == nullptr || column->type != covered.type) return {};
-    if (fit_type(column->type) == nullptr && !is_text(column->type)) return {};
+    const std::string& type = column->type;
+    if (fit_type(type) == nullptr && !is_text(type) && type != "character") return {};
     const auto value = value_of(*column);
     if (!value) return {};
     add(preimage, *value, *column);

@@ -5,6 +5,7 @@
 // statement hashes one row. Here the bytes are put together as text in bytea's escape format, with a
 // fraction of the functions:
 //   - only of types whose output texts hold no backslash, and for lengths in one byte, at most 91 bytes;
+//     texts stand beside that as they are;
 //   - where a value is null though its column was not when this was made, evaluating it is an error;
 //   - so is preparing it when a column has another type, unless its texts are such, too.
 // After any error the other text has to be used. The bytes are the same.

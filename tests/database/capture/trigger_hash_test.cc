@@ -82,7 +82,8 @@ TEST_F(TriggerHash, of_a_row_alone_is_that_of_a_feed) {
       "CREATE TABLE a (id int PRIMARY KEY, c1 smallint NOT NULL, c2 boolean NOT NULL, c3 date, c4 "
       "uuid, "
       "c5 timestamptz, c6 timestamp, c7 inet, c8 cidr, c9 macaddr, \"C\" numeric, e real, "
-      "\"it's \\ \"\"quoted\"\"\" float8, f text, g varchar(9), ü bigint)");
+      "\"it's \\ \"\"quoted\"\"\" float8, f text, g varchar(9), ü bigint, h char(4) DEFAULT "
+      "E'\\\\ü', i char(4))");
   ledger_.add("a", true);
   for (const char* values : kValues) {
     ledger_.psql(std::string(kOddSession) + "INSERT INTO a VALUES (" + values + ")");
@@ -95,7 +96,7 @@ TEST_F(TriggerHash, of_a_row_alone_is_that_of_a_feed) {
 TEST_F(TriggerHash, of_a_row_alone_is_that_of_a_feed_whatever_became_of_the_columns) {
   ledger_.psql(
       "CREATE TABLE a (id int PRIMARY KEY, n bigint NOT NULL, b bigint NOT NULL, c int NOT NULL)");
-  ledger_.add("a", false);
+  ledger_.add("a", true);
   auto session = ledger_.connect();
   const auto insert = [&](int id, const std::string& values) {
     const std::string one = "INSERT INTO a VALUES (" + std::to_string(id);
@@ -111,6 +112,16 @@ TEST_F(TriggerHash, of_a_row_alone_is_that_of_a_feed_whatever_became_of_the_colu
   insert(7, ", 1, 1, E'\\\\000' || repeat('x', 200))");
   ledger_.drain();
   expect_equal_to_a_feed(8);
+
+  // What is deleted has the hash that it was inserted with.
+  must(session.execute("DELETE FROM a WHERE id % 2 = 1"));
+  ledger_.psql("DELETE FROM a");
+  ledger_.drain();
+  EXPECT_EQ(
+      ledger_.psql("SELECT count(*), max(n) FROM (SELECT count(DISTINCT content_hash) AS n FROM "
+                   "pgtally.processed_log WHERE source_id = 2 AND operation IN (1, 3) GROUP BY "
+                   "key HAVING count(*) = 2) AS k"),
+      "8|1");
   EXPECT_EQ(ledger_.notices(), test::Lines{});
 }
 
