@@ -191,7 +191,7 @@ std::string statement_part(const SourceText& p) {
       key      bytea;
       content  bytea;
       tm       timestamptz;
-      at_once  boolean := false;
+      at_once  boolean;
       keys     bytea[];
       contents bytea[];
       times    timestamptz[];
@@ -204,6 +204,7 @@ std::string statement_part(const SourceText& p) {
         RETURN NULL;
       WHEN OTHERS THEN
         -- Mostly because there are more rows than one.
+        at_once := false;
         BEGIN
           SELECT array_agg({key}),
                  array_agg({content}),
