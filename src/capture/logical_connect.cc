@@ -62,8 +62,10 @@ Result<bool> LogicalReader::connect(const Ledger& ledger, ReaderStep& report) {
   TRY_VOID(tidy_publications(ledger, report));
 
   TRY(replication_, pg::Replication::open(stream_.conninfo));
-  const pg::StreamRequest request{
-      stream_.slot, progress_->commit, {stream_.publication, stream_.insert_publication}};
+  const pg::StreamRequest request{stream_.slot,
+                                  progress_->commit,
+                                  {stream_.publication, stream_.insert_publication},
+                                  takes_transactions_in_progress_};
   if (auto started = replication_->start(request); !started.ok()) {
     const bool in_use = replication_->last_sqlstate() == "55006";
     replication_.reset();

@@ -81,6 +81,7 @@ class LogicalReader : public Reader {
   std::optional<pg::Replication> replication_;
   std::unique_ptr<ChangeStream> changes_;
   ChangeEncoder encoder_;
+  bool takes_transactions_in_progress_ = true;
   bool message_in_work_ = false;
   bool waits_for_others_ = false;  // in this step: for a load or an adding of another process
   Clock::duration waited_{0};      // in this step, for something to come

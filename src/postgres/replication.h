@@ -62,6 +62,8 @@ struct StreamRequest {
   std::string slot;
   Lsn from{};  // 0/0, or anything before what the slot has confirmed: from there
   std::vector<std::string> publications{};
+  // Large transactions come in pieces before they commit. Otherwise the server keeps them, on its disk.
+  bool in_progress = true;
 };
 
 // A piece of the stream: one message of pgoutput. `payload` is valid until the next call.

@@ -158,9 +158,10 @@ Result<void> Replication::start(const StreamRequest& request) {
   // The grammar of replication commands knows no E'' strings: a backslash stands for itself.
   std::string literal;
   for (const char c : publications) literal.append(c == '\'' ? 2 : 1, c);
-  const std::string command =
-      "START_REPLICATION SLOT " + name + " LOGICAL " + to_string(request.from) +
-      " (proto_version '2', streaming 'on', publication_names '" + literal + "')";
+  const std::string command = "START_REPLICATION SLOT " + name + " LOGICAL " +
+                              to_string(request.from) + " (proto_version '2', streaming '" +
+                              (request.in_progress ? "on" : "off") + "', publication_names '" +
+                              literal + "')";
   TRY_VOID(session().send(command));
   const ResultPtr answer(PQgetResult(session().handle()));
   if (answer && PQresultStatus(answer.get()) == PGRES_COPY_BOTH) {
