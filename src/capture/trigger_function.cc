@@ -192,6 +192,7 @@ std::string statement_part(const SourceText& p) {
       content  bytea;
       tm       timestamptz;
       at_once  boolean;
+      utf8     boolean := false;
       keys     bytea[];
       contents bytea[];
       times    timestamptz[];
@@ -206,6 +207,7 @@ std::string statement_part(const SourceText& p) {
         -- Mostly because there are more rows than one.
         at_once := false;
         BEGIN
+          utf8 := pg_client_encoding() = 'UTF8';
           SELECT array_agg({key}),
                  array_agg({content}),
                  {times}
@@ -240,10 +242,10 @@ std::string statement_part(const SourceText& p) {
 )sql",
       fmt::arg("key", p.covered_key), fmt::arg("content", p.content), fmt::arg("time", time),
       fmt::arg("only", only), fmt::arg("from", from), fmt::arg("and_tm", p.has_time ? ", tm" : ""),
-      fmt::arg("columns", p.columns), fmt::arg("times", p.has_time ? "array_agg(w.tm)" : "NULL"),
-      fmt::arg("limit", kArrayRows), fmt::arg("insert", insert_into_staging(p)),
-      fmt::arg("id", p.id), fmt::arg("definition", p.definition),
-      fmt::arg("unnested_time", p.has_time ? "u.m" : "NULL"),
+      fmt::arg("columns", p.columns_to_client),
+      fmt::arg("times", p.has_time ? "array_agg(w.tm)" : "NULL"), fmt::arg("limit", kArrayRows),
+      fmt::arg("insert", insert_into_staging(p)), fmt::arg("id", p.id),
+      fmt::arg("definition", p.definition), fmt::arg("unnested_time", p.has_time ? "u.m" : "NULL"),
       fmt::arg("unnest", p.has_time ? "unnest(keys, contents, times) AS u(k, c, m)"
                                     : "unnest(keys, contents) AS u(k, c)"),
       fmt::arg("note", note(p, "false")), fmt::arg("one", insert_values(p, kInsert, "")),

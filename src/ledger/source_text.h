@@ -30,6 +30,8 @@ struct SourceText {
   std::string source;                   // its name, as a literal
   std::string table;                    // with its alias: public.payment AS t
   std::string columns;                  // the select list of the inner queries
+  std::string columns_to_client;        // the same at less cost, where a variable `utf8` tells it
+                                        // that the session's client_encoding is UTF8
   std::string variables;                // the same for triggers: declarations of v1, …, tm, and
   std::string assignments;              // what fills them from t, which costs less than a query
   std::string key;                      // bytea, from w; of the covered columns' bytes, where the

@@ -125,5 +125,24 @@ TEST_F(TriggerHash, of_a_row_alone_is_that_of_a_feed_whatever_became_of_the_colu
   EXPECT_EQ(ledger_.notices(), test::Lines{});
 }
 
+// Texts are taken as they would be sent to the client, where that takes UTF-8 (ledger/source_text.h).
+TEST_F(TriggerHash, of_rows_together_is_that_of_a_feed_whatever_the_client_takes) {
+  ledger_.psql("CREATE TABLE a (id int PRIMARY KEY, v text, n numeric, c char(5))");
+  ledger_.add("a", true);
+  int rows = 0;
+  for (const char* encoding : {"UTF8", "LATIN1", "SQL_ASCII", "SJIS"}) {
+    for (const int more : {3, 1001}) {
+      ledger_.psql(
+          std::string(kOddSession) + "SET client_encoding = '" + encoding +
+          "'; INSERT INTO a SELECT g, CASE g % 3 WHEN 0 THEN U&'\\00e4' || g WHEN 1 "
+          "THEN '' END, g / 7.0, CASE g % 2 WHEN 0 THEN chr(228) END FROM generate_series(" +
+          std::to_string(rows + 1) + ", " + std::to_string(rows + more) + ") AS g");
+      rows += more;
+    }
+  }
+  ledger_.drain();
+  expect_equal_to_a_feed(rows);
+}
+
 }  // namespace
 }  // namespace pgtally
