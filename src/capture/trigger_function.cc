@@ -68,8 +68,10 @@ std::vector<std::string> settings_of(const std::string& type, const SourceDefini
   return is_enum ? std::vector<std::string>{} : all_settings();
 }
 
-// Whether an update gives the row another key: by text, as keys are, not by equality.
-Result<std::string> key_changes(const SourceDefinition& definition) {
+// Whether an update gives the row another key: by text, as keys are, and by equality only where that
+// comes to the same. Key columns of other types than they had make the key fail, which comes next.
+Result<std::string> key_changes(const SourceDefinition& definition, const SourceText& text) {
+  if (text.single) return text.single->moves;
   std::string out;
   for (const std::string& column : definition.key) {
     TRY(const auto name, pg::quote_identifier(column));
@@ -104,7 +106,8 @@ std::string with_row(const SourceText& p, const std::string& row, const std::str
                   p.covered_key, p.content, p.has_time ? "w.tm" : "NULL", p.columns);
   const std::string quote = dollar_quote(query);
   const std::string planned_anew = fmt::format("EXECUTE {0}{1}{0}", quote, query);
-  const std::string time = p.has_time ? fmt::format("          tm := {};\n", p.time) : "";
+  // staged() looks after times that are too late for an entry.
+  const std::string time = p.has_time ? fmt::format("          tm := {};\n", p.claimed) : "";
   const bool is_typed = row != kLoopRow;
   const bool single = p.single && is_typed;
   const std::string again = fmt::format(
@@ -170,7 +173,7 @@ std::string insert_values(const SourceText& p, char operation, const std::string
 std::pair<std::string, std::string> single_row(const SourceText& p) {
   if (p.single) {
     return {fmt::format("{},\n               {}{}", p.single->key, p.single->content,
-                        p.has_time ? ", " + p.time : ""),
+                        p.has_time ? ", " + p.claimed : ""),
             fmt::format("added AS t\n         WHERE {}", p.single->check)};
   }
   return {
@@ -325,7 +328,7 @@ Result<std::string> trigger_function(const TriggerRequest& request) {
       request.by_statement.value_or(captures_statements(request.shape, request.track_changes));
   const SourceText& p = request.text;
   TRY(const auto relation, pg::quote_literal(request.definition.relation));
-  TRY(const auto changes, key_changes(request.definition));
+  TRY(const auto changes, key_changes(request.definition, p));
   std::string body = fmt::format(R"sql(
 #variable_conflict use_variable
 BEGIN

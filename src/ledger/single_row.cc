@@ -18,6 +18,8 @@ struct FitType {
   // Its output function, which no type can be given to whose texts are not of this kind.
   const char* output;
   Length length;
+  // Of every text, in bytes, where all have the same.
+  int fixed = 0;
 };
 
 const FitType* fit_type(const std::string& name) {
@@ -25,14 +27,14 @@ const FitType* fit_type(const std::string& name) {
       {"smallint", "int2out", Length::kInOneByte},
       {"integer", "int4out", Length::kInOneByte},
       {"bigint", "int8out", Length::kInOneByte},
-      {"uuid", "uuid_out", Length::kInOneByte},
-      {"boolean", "boolout", Length::kInOneByte},
+      {"uuid", "uuid_out", Length::kInOneByte, 36},
+      {"boolean", "boolout", Length::kInOneByte, 1},
       {"date", "date_out", Length::kInOneByte},
       {"timestamp with time zone", "timestamptz_out", Length::kInOneByte},
       {"timestamp without time zone", "timestamp_out", Length::kInOneByte},
       {"inet", "inet_out", Length::kInOneByte},
       {"cidr", "cidr_out", Length::kInOneByte},
-      {"macaddr", "macaddr_out", Length::kInOneByte},
+      {"macaddr", "macaddr_out", Length::kInOneByte, 17},
       // Numeric goes where these are asked for.
       {"real", "float4out", Length::kAny},
       {"double precision", "float8out", Length::kAny},
@@ -45,6 +47,14 @@ const FitType* fit_type(const std::string& name) {
 
 bool is_text(const std::string& type) {
   return type == "text" || type == "character varying";
+}
+
+// The byte that is the length of a value's text. concat() makes no text of null, and no other value has an
+// empty one; chr(0) is an error.
+std::string length_byte(const FitType& fit, const std::string& value) {
+  return fit.fixed > 0 ? fmt::format("chr(CASE WHEN {} IS DISTINCT FROM NULL THEN {} ELSE 0 END)",
+                                     value, fit.fixed)
+                       : fmt::format("chr(octet_length(concat({})))", value);
 }
 
 // The length of the name and the name, in escape format, and that in an E'' literal.
@@ -105,13 +115,15 @@ void add(Preimage& preimage, const std::string& value, const TableColumn& column
                     value, name, text, text));
     return;
   }
-  // concat() makes no text of null, and no other value has an empty one; chr(0) is an error.
   const std::string length =
       fit->length == Length::kInOneByte
-          ? fmt::format("chr(octet_length(concat({})))", value)
+          ? length_byte(*fit, value)
           : fmt::format("encode(int4send(octet_length(concat({}))), 'escape')", value);
   const std::string zeros = fit->length == Length::kInOneByte ? "\\\\000\\\\000\\\\000" : "";
-  if (column.not_null && fit->length == Length::kInOneByte) {
+  if (fit->fixed > 0) {  // then null takes no length to find out
+    preimage.text(fmt::format("CASE WHEN {} IS DISTINCT FROM NULL THEN E'{}{}\\\\{:03o}' END",
+                              value, name, zeros, fit->fixed));
+  } else if (column.not_null && fit->length == Length::kInOneByte) {
     preimage.literal(name + zeros);
     preimage.text(length);
   } else {
@@ -138,6 +150,7 @@ std::optional<SingleRowText> single_row_text(const SourceDefinition& definition,
   };
 
   std::vector<std::string> key;
+  std::vector<std::string> moves;
   for (const std::string& name : definition.key) {
     const TableColumn* column = shape.column(name);
     if (column == nullptr) return {};
@@ -145,7 +158,9 @@ std::optional<SingleRowText> single_row_text(const SourceDefinition& definition,
     if (fit == nullptr || fit->length != Length::kInOneByte) return {};
     const auto value = value_of(*column);
     if (!value) return {};
-    key.push_back(fmt::format("E'\\\\000', chr(octet_length(concat({0}))), {0}", *value));
+    key.push_back(fmt::format("E'\\\\000', {}, {}", length_byte(*fit, *value), *value));
+    // No two values of these types have the same text, or one value two.
+    moves.push_back(fmt::format("OLD{0} IS DISTINCT FROM NEW{0}", value->substr(1)));
   }
   // More might be longer than an entry can hold.
   if (key.empty() || key.size() > 8) return {};
@@ -165,6 +180,7 @@ std::optional<SingleRowText> single_row_text(const SourceDefinition& definition,
   }
   return SingleRowText{
       fmt::format("decode(concat({}), 'escape')", fmt::join(key, ", ")), preimage.take(),
+      fmt::format("{}", fmt::join(moves, " OR ")),
       fmt::format("CASE WHEN true THEN true ELSE {} END", fmt::join(checks, " OR "))};
 }
 

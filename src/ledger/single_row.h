@@ -22,6 +22,7 @@ namespace pgtally {
 struct SingleRowText {
   std::string key;      // bytea, from t
   std::string content;  // bytea, from t
+  std::string moves;    // whether NEW has another key than OLD
   std::string check;    // a condition that is true, and costs nothing once it was parsed
 };
 

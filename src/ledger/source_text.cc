@@ -217,15 +217,14 @@ Result<SourceText> source_text(const std::string& schema, std::int32_t source_id
     const TableColumn* column = shape.column(*definition.time);
     // A date may be later than any timestamp, and the cast would fail.
     const bool is_date = column != nullptr && column->type == "date";
-    const std::string value = is_date
-                                  ? fmt::format(
-                                        "CASE WHEN t.{0} >= '294247-01-01'::date THEN 'infinity' "
-                                        "ELSE t.{0}::timestamptz END",
-                                        name)
-                                  : fmt::format("t.{}::timestamptz", name);
-    p.time = fmt::format("{}.encodable({})", schema, value);
+    p.claimed = is_date ? fmt::format(
+                              "CASE WHEN t.{0} >= '294247-01-01'::date THEN 'infinity' "
+                              "ELSE t.{0}::timestamptz END",
+                              name)
+                        : fmt::format("t.{}::timestamptz", name);
+    p.time = fmt::format("{}.encodable({})", schema, p.claimed);
   } else {
-    p.time = "NULL::timestamptz";
+    p.time = p.claimed = "NULL::timestamptz";
   }
   add_column(p.time + " AS tm");
   p.variables += "tm timestamptz; ";

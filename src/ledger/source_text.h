@@ -38,6 +38,7 @@ struct SourceText {
   std::string covered_key;              // key is among them, it is cheaper to make
   std::string content;                  // bytea, from w
   std::string time;                     // timestamptz, from t
+  std::string claimed;                  // the same, but maybe later than an entry can hold
   std::string order;                    // t."a", t."b"
   std::string first_key;                // t."a"
   std::vector<std::string> cast_types;  // of the key columns

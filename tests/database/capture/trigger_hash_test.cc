@@ -144,5 +144,22 @@ TEST_F(TriggerHash, of_rows_together_is_that_of_a_feed_whatever_the_client_takes
   expect_equal_to_a_feed(rows);
 }
 
+// Texts of these types all have one length, which is not asked for.
+TEST_F(TriggerHash, of_values_of_fixed_length_knows_those_that_are_null) {
+  ledger_.psql(
+      "CREATE TABLE a (id uuid PRIMARY KEY, u uuid NOT NULL, b bool NOT NULL, m macaddr NOT NULL, "
+      "n "
+      "uuid)");
+  ledger_.add("a", true);
+  const std::string id = "'00000000-0000-0000-0000-00000000000";
+  ledger_.psql("INSERT INTO a VALUES (" + id + "1', " + id + "9', false, '08:00:2b:01:02:03', " +
+               id + "7')");
+  ledger_.psql("ALTER TABLE a ALTER u DROP NOT NULL, ALTER b DROP NOT NULL, ALTER m DROP NOT NULL");
+  ledger_.psql("INSERT INTO a VALUES (" + id + "2')");
+  ledger_.psql("INSERT INTO a (id, b) VALUES (" + id + "3', true)");
+  ledger_.drain();
+  expect_equal_to_a_feed(3);
+}
+
 }  // namespace
 }  // namespace pgtally

@@ -88,6 +88,20 @@ TEST(Trigger, takes_an_update_of_the_key_for_a_delete_and_an_insert) {
             "1");
 }
 
+// Keys of an integer type are compared as numbers, as long as they are of that type.
+TEST(Trigger, knows_another_key_whatever_became_of_its_type) {
+  const TriggerLedger ledger;
+  ledger.psql("CREATE TABLE a (id int PRIMARY KEY, v text)");
+  ledger.add("a", true);
+  auto session = ledger.connect();
+  must(session.execute("INSERT INTO a VALUES (1, 'x'); UPDATE a SET v = 'y'; UPDATE a SET id = 2"));
+  ledger.psql("ALTER TABLE a ALTER id TYPE numeric");
+  must(session.execute("UPDATE a SET id = 2.0; UPDATE a SET v = 'z'"));
+  ledger.psql("UPDATE a SET id = 2.00");
+  EXPECT_EQ(ledger.entries(),
+            (Lines{"i 1", "u 1", "d 1", "i 2", "d 2", "i 2.0", "u 2.0", "d 2.0", "i 2.00"}));
+}
+
 TEST(Trigger, records_a_row_that_moves_between_partitions_as_a_delete_and_an_insert) {
   const TriggerLedger ledger;
   ledger.psql(
@@ -169,11 +183,12 @@ TEST(Trigger, takes_its_position_and_time_from_staging_and_the_table) {
   ledger.psql(
       "SET timezone = 'Asia/Tokyo'; INSERT INTO a VALUES (1, '2020-01-01 00:00'), (2, 'infinity'), "
       "(3, NULL), (4, '294276-12-31')");
+  ledger.psql("INSERT INTO a VALUES (5, '294276-12-31')");
   ledger.drain();
   EXPECT_EQ(ledger.psql("SET timezone = 'UTC'; SELECT string_agg(coalesce(source_time::text, '-'), "
                         "' ' ORDER BY id) FROM pgtally.processed_log WHERE source_id = 2 AND "
                         "operation = 1"),
-            "2020-01-01 00:00:00+00 infinity - infinity");
+            "2020-01-01 00:00:00+00 infinity - infinity infinity");
 }
 
 TEST(Trigger, takes_a_bulk_load_that_is_larger_than_its_arrays) {
