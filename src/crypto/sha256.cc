@@ -7,6 +7,8 @@
 
 #include <cstdlib>
 
+#include "crypto/sha256_x86.h"
+
 namespace pgtally {
 namespace {
 
@@ -48,6 +50,11 @@ Hash sha256(std::initializer_list<ByteView> parts) {
   require(SHA256_Init(&context));
   for (const ByteView part : parts) require(SHA256_Update(&context, part.data(), part.size()));
   return finish_of(context);
+}
+
+void sha256_many(std::span<const ByteView> messages, std::span<Hash> hashes) {
+  if (x86::has_sha256()) return x86::sha256_many(messages, hashes);
+  for (std::size_t i = 0; i < messages.size(); ++i) hashes[i] = sha256(messages[i]);
 }
 
 }  // namespace pgtally

@@ -28,23 +28,31 @@ Result<Frontier> Frontier::restore(TreeSize size, std::span<const Hash> nodes) {
 }
 
 void Frontier::append(const Hash& leaf, SubtreeSink& sink) {
-  Hash hash = leaf;
-  std::uint64_t index = size_.value;
-  sink.completed(0, index, hash);
-  // Each trailing 1 of the old size is a perfect subtree of the same height as the new one.
-  for (int height = 1; (index & 1) != 0; ++height) {
-    hash = node_hash(nodes_.back(), hash);
-    nodes_.pop_back();
-    index >>= 1;
-    sink.completed(height, index, hash);
-  }
-  nodes_.push_back(hash);
-  ++size_.value;
+  append_subtree(0, leaf, sink);
 }
 
 void Frontier::append(const Hash& leaf) {
+  append_subtree(0, leaf);
+}
+
+void Frontier::append_subtree(int height, const Hash& root, SubtreeSink& sink) {
+  Hash hash = root;
+  std::uint64_t index = size_.value >> height;
+  size_.value += std::uint64_t{1} << height;
+  sink.completed(height, index, hash);
+  // Each trailing 1 of the old size is a perfect subtree of the same height as the new one.
+  while ((index & 1) != 0) {
+    hash = node_hash(nodes_.back(), hash);
+    nodes_.pop_back();
+    index >>= 1;
+    sink.completed(++height, index, hash);
+  }
+  nodes_.push_back(hash);
+}
+
+void Frontier::append_subtree(int height, const Hash& root) {
   NobodyListens nobody;
-  append(leaf, nobody);
+  append_subtree(height, root, nobody);
 }
 
 Hash Frontier::root() const {

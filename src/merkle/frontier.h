@@ -38,6 +38,10 @@ class Frontier {
   // be cut without a second pass. Precondition: size() is below 2^64-1.
   void append(const Hash& leaf, SubtreeSink& sink);
   void append(const Hash& leaf);
+  // The same for 2^height leaves of which only the root is known. Tells of that and what is above it.
+  // Precondition: size() is a multiple of 2^height.
+  void append_subtree(int height, const Hash& root, SubtreeSink& sink);
+  void append_subtree(int height, const Hash& root);
 
   [[nodiscard]] TreeSize size() const noexcept { return size_; }
 

@@ -51,6 +51,7 @@ class TileComparison {
 
  private:
   [[nodiscard]] Result<void> need(TileId id);
+  [[nodiscard]] bool is_as_stored(const TileWrite& write) const;
   [[nodiscard]] Result<bool> made_of_below(TileId id, std::size_t place, const Hash& hash);
 
   Fetch fetch_;

@@ -5,6 +5,8 @@
 #include <string>
 #include <utility>
 
+#include "merkle/tree.h"
+
 namespace pgtally {
 
 Result<TileCutter> TileCutter::restore(TreeSize size, std::span<const Hash> frontier,
@@ -32,6 +34,12 @@ Result<TileCutter> TileCutter::restore(TreeSize size, std::span<const Hash> fron
 
 void TileCutter::append(const Hash& leaf) {
   frontier_.append(leaf, *this);
+}
+
+void TileCutter::append_tile(std::span<const Hash> leaves) {
+  const std::uint64_t index = frontier_.size().value / kTileWidth;
+  writes_.push_back({{0, index}, 0, {leaves.begin(), leaves.end()}});
+  frontier_.append_subtree(kTileHeight, root_of(leaves), *this);
 }
 
 std::vector<TileWrite> TileCutter::take_writes() {

@@ -43,6 +43,8 @@ class TileCutter : private SubtreeSink {
                                                   std::span<const Hash> partial_leaves);
 
   void append(const Hash& leaf);
+  // A whole tile of leaves, 256, which takes half the time. Precondition: the size is a multiple of 256.
+  void append_tile(std::span<const Hash> leaves);
 
   // What the appends since the last call add to the stored tiles: one write for each tile, ordered
   // by level and index.

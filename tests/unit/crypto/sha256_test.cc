@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <random>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -51,6 +54,28 @@ TEST(Sha256, is_right_in_several_threads_at_once) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(wrong, std::vector<int>(4, 0));
+}
+
+// Of all lengths around the ends of blocks, so that one lane ends before the other in every way.
+TEST(Sha256, of_many_is_that_of_each) {
+  std::mt19937_64 random(5);
+  std::vector<std::string> texts;
+  for (std::size_t size = 0; size <= 260; ++size) texts.emplace_back(size, 'a');
+  for (int i = 0; i < 2000; ++i) {
+    std::string& text = texts.emplace_back(random() % 700, ' ');
+    for (char& c : text) c = static_cast<char>(random());
+  }
+  std::shuffle(texts.begin() + 261, texts.end(), random);
+  std::vector<ByteView> messages;
+  for (const std::string& text : texts) messages.push_back(as_bytes(text));
+  for (const std::size_t count :
+       {std::size_t{0}, std::size_t{1}, std::size_t{2}, std::size_t{17}, messages.size()}) {
+    std::vector<Hash> hashes(count);
+    sha256_many(std::span(messages).first(count), hashes);
+    for (std::size_t i = 0; i < count; ++i) {
+      ASSERT_EQ(hashes[i], sha256(texts[i])) << texts[i].size() << " bytes, of " << count;
+    }
+  }
 }
 
 TEST(Sha256Stream, gives_the_same_hash_however_the_input_was_cut) {

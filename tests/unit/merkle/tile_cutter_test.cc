@@ -44,6 +44,26 @@ TEST(TileCutter, cuts_the_tiles_of_the_whole_tree_when_it_is_restored_every_few_
   EXPECT_EQ(folder.tiles, tiles_from_scratch(leaves));
 }
 
+TEST(TileCutter, takes_whole_tiles_as_it_takes_their_leaves) {
+  const auto leaves = numbered_leaves(66'100);
+  TileCutter one_by_one;
+  TileCutter at_once;
+  std::span<const Hash> rest = leaves;
+  for (bool whole = true; !rest.empty(); whole = !whole) {
+    const auto some = rest.first(std::min<std::size_t>(kTileWidth, rest.size()));
+    for (const Hash& leaf : some) one_by_one.append(leaf);
+    if (whole && some.size() == kTileWidth) {
+      at_once.append_tile(some);
+    } else {
+      for (const Hash& leaf : some) at_once.append(leaf);
+    }
+    ASSERT_TRUE(std::ranges::equal(at_once.frontier().nodes(), one_by_one.frontier().nodes()));
+    rest = rest.subspan(some.size());
+  }
+  EXPECT_TRUE(std::ranges::equal(at_once.partial_leaves(), one_by_one.partial_leaves()));
+  EXPECT_EQ(at_once.take_writes(), one_by_one.take_writes());
+}
+
 TEST(TileCutter, writes_each_tile_once_in_order_however_many_leaves_a_batch_has) {
   const auto leaves = numbered_leaves(66000);
   TileCutter cutter;
