@@ -87,8 +87,10 @@ class CopyOut {
 
   // FORMAT binary: the fields of the row. COPY does not transmit types, so get<T> checks lengths
   // only.
-  [[nodiscard]] std::size_t columns() const { return fields_.size(); }
-  [[nodiscard]] Field field(std::size_t column) const;
+  [[nodiscard]] std::size_t columns() const { return columns_; }
+  [[nodiscard]] Field field(std::size_t column) const {
+    return column < columns_ ? fields_[column] : Field{};
+  }
   template <typename T>
   [[nodiscard]] Result<T> get(std::size_t column) const {
     auto value = decode<T>(field(column));
@@ -112,7 +114,8 @@ class CopyOut {
   bool trailer_seen_ = false;
   char* chunk_ = nullptr;  // libpq's, one row
   std::size_t size_ = 0;
-  std::vector<Field> fields_;
+  std::vector<Field> fields_;  // the first columns_ of them are the row's
+  std::size_t columns_ = 0;
 };
 
 }  // namespace pgtally::pg

@@ -41,7 +41,8 @@ CopyOut::CopyOut(CopyOut&& other) noexcept
       trailer_seen_(other.trailer_seen_),
       chunk_(std::exchange(other.chunk_, nullptr)),
       size_(std::exchange(other.size_, 0)),
-      fields_(std::move(other.fields_)) {}
+      fields_(std::move(other.fields_)),
+      columns_(std::exchange(other.columns_, 0)) {}
 
 CopyOut::~CopyOut() {
   stop();
@@ -52,7 +53,7 @@ void CopyOut::release() {
   PQfreemem(chunk_);
   chunk_ = nullptr;
   size_ = 0;
-  fields_.clear();
+  columns_ = 0;
 }
 
 void CopyOut::stop() {
@@ -110,22 +111,24 @@ Result<void> CopyOut::parse_chunk() {
   rest = rest.subspan(2);
   trailer_seen_ = count == -1;
   if (count < -1) return malformed("a negative number of fields");
-  for (std::int16_t i = 0; i < count; ++i) {
+  const std::size_t columns = trailer_seen_ ? 0 : static_cast<std::size_t>(count);
+  if (fields_.size() < columns) {
+    fields_.resize(columns, {nullptr, -1, Type::kUnspecified, Field::Format::kBinary});
+  }
+  for (std::size_t i = 0; i < columns; ++i) {
     if (rest.size() < 4) return malformed("a field without a length");
     const auto length = load_big_endian<std::int32_t>(rest.data());
     rest = rest.subspan(4);
     if (length < -1 || (length > 0 && static_cast<std::size_t>(length) > rest.size())) {
       return malformed("a field that is longer than its row");
     }
-    fields_.push_back(Field{rest.data(), length, Type::kUnspecified, Field::Format::kBinary});
+    fields_[i].data = rest.data();
+    fields_[i].length = length;
     rest = rest.subspan(static_cast<std::size_t>(std::max(length, 0)));
   }
   if (!rest.empty()) return malformed("bytes after the last field of a row");
+  columns_ = columns;
   return {};
-}
-
-Field CopyOut::field(std::size_t column) const {
-  return column < fields_.size() ? fields_[column] : Field{};
 }
 
 std::string_view CopyOut::line() const {

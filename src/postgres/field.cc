@@ -45,8 +45,16 @@ std::string name_of(Type type) {
       return "char(n)";
     case Type::kVarchar:
       return "varchar";
+    case Type::kDate:
+      return "date";
+    case Type::kTimestamp:
+      return "timestamp";
     case Type::kTimestamptz:
       return "timestamptz";
+    case Type::kNumeric:
+      return "numeric";
+    case Type::kUuid:
+      return "uuid";
     case Type::kPgLsn:
       return "pg_lsn";
     case Type::kXid8:

@@ -27,7 +27,11 @@ enum class Type : std::uint32_t {
   kInt8Array = 1016,
   kBpchar = 1042,
   kVarchar = 1043,
+  kDate = 1082,
+  kTimestamp = 1114,
   kTimestamptz = 1184,
+  kNumeric = 1700,
+  kUuid = 2950,
   kPgLsn = 3220,
   kXid8 = 5069,
 };
