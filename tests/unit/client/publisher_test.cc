@@ -65,7 +65,8 @@ class PublisherTest : public testing::Test {
     return file->value_or("");
   }
   void expect_documents(std::uint64_t size) {
-    for (const std::string& text : *log_.documents(LeafIndex{0}, LeafIndex{size})) {
+    const std::vector<std::string> texts = *log_.documents(LeafIndex{0}, LeafIndex{size});
+    for (const std::string& text : texts) {
       EXPECT_EQ(document(text), text);
     }
   }
