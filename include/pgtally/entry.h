@@ -64,7 +64,9 @@ struct Entry {
   std::string source_position;
   Hash content_hash;
 
-  [[nodiscard]] EntryView view() const;
+  operator EntryView() const;  // NOLINT: implicit, as std::string is to its view
+  // Takes a copy, in memory that may be there already.
+  void assign(const EntryView& view);
   bool operator==(const Entry&) const = default;
 };
 
@@ -76,9 +78,11 @@ using EntryBuffer = std::array<std::uint8_t, kMaxEntrySize>;
 
 // Refuses an unknown version, saying so; ask entry_version() first where that can happen.
 [[nodiscard]] Result<Entry> decode_entry(ByteView bytes);
-// The same into an entry whose memory is used again, for millions of them. After an error what it holds
-// means nothing.
-[[nodiscard]] Result<void> decode_entry_into(ByteView bytes, Entry& entry);
+// The same without a copy: of `bytes`, for millions of them.
+[[nodiscard]] Result<EntryView> decode_entry_view(ByteView bytes);
+
+// The same of bytes that encode_into() has given: nothing is checked again.
+[[nodiscard]] EntryView view_of_encoded(ByteView bytes);
 
 // The version that the bytes name; refuses no bytes at all and more than an entry can have (65535).
 [[nodiscard]] Result<std::uint8_t> entry_version(ByteView bytes);

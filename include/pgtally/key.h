@@ -28,6 +28,9 @@ inline constexpr std::size_t kMaxKeyColumnSize = 1022;
 // UTF-8.
 [[nodiscard]] Result<Bytes> encode_key(std::span<const std::string_view> columns);
 [[nodiscard]] Result<Bytes> encode_key(std::span<const std::string> columns);
+// The same into memory that is used again, for millions of them. After an error what it holds means
+// nothing.
+[[nodiscard]] Result<void> encode_key_into(std::span<const std::string_view> columns, Bytes& key);
 
 struct DecodedKey {
   bool hashed = false;               // the columns were too long: only their hash is known

@@ -5,6 +5,7 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <string>
 #include <string_view>
@@ -29,6 +30,14 @@ struct Hash {
   std::array<std::uint8_t, kSize> bytes{};
 
   auto operator<=>(const Hash&) const = default;
+  // Without the call that comparing arrays would be, several for each entry.
+  bool operator==(const Hash& other) const noexcept {
+    std::array<std::uint64_t, kSize / sizeof(std::uint64_t)> a;
+    std::array<std::uint64_t, kSize / sizeof(std::uint64_t)> b;
+    std::memcpy(a.data(), bytes.data(), kSize);
+    std::memcpy(b.data(), other.bytes.data(), kSize);
+    return ((a[0] ^ b[0]) | (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3])) == 0;
+  }
   [[nodiscard]] ByteView view() const { return bytes; }
 };
 

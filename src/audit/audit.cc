@@ -89,16 +89,9 @@ Result<void> date(AuditedLog& log, const LogOutcome& outcome, Findings& findings
     if (is_entry && !finding.recorded_at) undated[*finding.id].push_back(&finding);
   }
   for (const auto& [id, of_entry] : undated) {
-    TRY_VOID(log.read_entries(id, LeafIndex{id.value + 1},
-                              [&](LeafIndex, std::optional<ByteView> bytes) -> Result<void> {
-                                if (!bytes) return {};
-                                const auto entry = decode_entry(*bytes);
-                                if (!entry.ok()) return {};
-                                for (Finding* each : of_entry) {
-                                  each->recorded_at = entry->sequenced_at;
-                                }
-                                return {};
-                              }));
+    TRY(const auto entry, log.entry(id));
+    if (!entry) continue;
+    for (Finding* each : of_entry) each->recorded_at = entry->sequenced_at;
   }
   return {};
 }
@@ -207,14 +200,15 @@ Result<Policy> own_key(const Ledger& ledger) {
   return Policy::trust(std::move(key));
 }
 
-Result<AuditReport> audit_in_snapshot(const Ledger& ledger, const AuditOptions& options) {
+Result<AuditReport> audit_in_snapshot(const Ledger& ledger, SideSessions& sides,
+                                      const AuditOptions& options) {
   TRY_VOID(require_rights(ledger));
   TRY_VOID(require_sources(ledger, options.sources));
   TRY(const auto clock, ledger.query("SELECT clock_timestamp()"));
   TRY(const Time begun, clock.get<Time>(0, 0));
   TRY(const Policy policy, options.policy ? *options.policy : own_key(ledger));
-  TRY(const auto log, LedgerAuditLog::open(ledger));
-  TRY(const auto rows, rows_of_ledger(ledger, *log, options));
+  TRY(const auto log, LedgerAuditLog::open(ledger, &sides));
+  TRY(const auto rows, rows_of_ledger(ledger, *log, options, &sides));
   const std::string key = policy.logs().front().key.text();
   TRY(AuditReport report, audit(*log, *rows, policy, options, [&](LogOutcome& outcome) {
         if (ledger.vkey() != key) {
@@ -237,8 +231,8 @@ Result<AuditReport> run_audit(AuditedLog& log, RowAudit& rows, const Policy& pol
 }
 
 Result<AuditReport> audit_ledger(const Ledger& ledger, const AuditOptions& options) {
-  TRY_VOID(ledger.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"));
-  auto report = audit_in_snapshot(ledger, options);
+  TRY(SideSessions sides, SideSessions::begin(ledger.connection()));
+  auto report = audit_in_snapshot(ledger, sides, options);
   // Whether the connection still answers says nothing about what was found.
   const auto ended = ledger.execute("ROLLBACK");
   if (report.ok() && !ended.ok()) return ended.error();

@@ -20,6 +20,7 @@
 #include "audit/log_check.h"
 #include "audit/outside.h"
 #include "audit/report.h"
+#include "audit/side_sessions.h"
 #include "ledger/ledger.h"
 #include "pgtally/policy.h"
 #include "pgtally/result.h"
@@ -38,15 +39,16 @@ struct AuditOptions {
   std::chrono::microseconds late_after{std::chrono::hours(1)};
   // How long rows that may be on their way are waited for, in all.
   std::chrono::milliseconds wait{30'000};
-  // Of the entries in memory; what does not fit goes to files without a name.
-  std::size_t memory = std::size_t{64} << 20;
+  // Of the entries and rows in memory; what does not fit goes to files without a name. By default the
+  // last states of a million keys fit.
+  std::size_t memory = std::size_t{100} << 20;
   // "checking the log", "reading payment": total is an estimate, 0 if there is none.
   std::function<void(std::string_view phase, std::uint64_t done, std::uint64_t total)> progress =
       {};
 };
 
-// The second pass. It hears every entry while the first is under way, asking AuditedLog::salt() where it
-// needs one, and compares once that has ended. Sources that were not asked for it passes over.
+// The second pass. It hears every entry while the first is under way, asking AuditedLog::salts() where
+// it needs some, and compares once that has ended. Sources that were not asked for it passes over.
 // `duplicate` is found here: only the last states of the keys show that one was living when it was
 // inserted again.
 class RowAudit : public EntryVisitor {
@@ -58,10 +60,11 @@ class RowAudit : public EntryVisitor {
 };
 
 // The rows of a ledger's sources, in the snapshot that the ledger's connection is in (row_audit.cc). The
-// log and the ledger outlive it.
+// log and the ledger outlive it, and so do the ledger's side sessions, if there are any.
 [[nodiscard]] Result<std::unique_ptr<RowAudit>> rows_of_ledger(const Ledger& ledger,
                                                                AuditedLog& log,
-                                                               const AuditOptions& options);
+                                                               const AuditOptions& options,
+                                                               SideSessions* sides = nullptr);
 
 // kReject for a source that the log does not know; kOperator for what may not be read, with the GRANT.
 [[nodiscard]] Result<AuditReport> audit_ledger(const Ledger& ledger, const AuditOptions& options);

@@ -40,11 +40,11 @@ Result<void> check_origin(BundleLog& log, const Policy& policy) {
 }
 
 Result<AuditReport> audit_in_snapshot(BundleLog& log, pg::Connection& connection,
-                                      const Policy& policy, const AuditOptions& options,
-                                      bool as_of_bundle) {
+                                      SideSessions& sides, const Policy& policy,
+                                      const AuditOptions& options, bool as_of_bundle) {
   TRY(const auto clock, connection.query("SELECT clock_timestamp()"));
   TRY(const Time begun, clock.get<Time>(0, 0));
-  TRY(auto places, BundlePlaces::open(log, connection, options.sources, as_of_bundle));
+  TRY(auto places, BundlePlaces::open(log, connection, sides, options.sources, as_of_bundle));
   TRY(const auto rows, make_row_audit(log, std::move(places), options));
   TRY(AuditReport report, run_audit(log, *rows, policy, options));
   report.begun = begun;
@@ -67,8 +67,8 @@ Result<AuditReport> audit_bundle(BundleLog& log, pg::Connection& connection, con
   TRY_VOID(check_origin(log, policy));
   TRY_VOID(check_source_server(connection, "the tables' place"));
   TRY_VOID(prepare_session(connection));
-  TRY_VOID(connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"));
-  auto report = audit_in_snapshot(log, connection, policy, options, as_of_bundle);
+  TRY(SideSessions sides, SideSessions::begin(connection));
+  auto report = audit_in_snapshot(log, connection, sides, policy, options, as_of_bundle);
   // Whether the connection still answers says nothing about what was found.
   const auto ended = connection.execute("ROLLBACK");
   if (report.ok() && !ended.ok()) return ended.error();

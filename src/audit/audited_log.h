@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "merkle/tile.h"
+#include "pgtally/entry.h"
 #include "pgtally/result.h"
 #include "pgtally/types.h"
 
@@ -50,12 +51,19 @@ class AuditedLog {
   // How many entries there are to read, those that are missing in between included.
   [[nodiscard]] virtual TreeSize size() const = 0;
 
-  // The entries [from, to), encoded, in order. A row that cannot be an entry, and an id that is
-  // missing, is told as nothing. The bytes are valid during the call. Nothing else is to be asked for
-  // meanwhile but salt().
-  using Take = std::function<Result<void>(LeafIndex id, std::optional<ByteView> entry)>;
+  // The entries [from, to), encoded, in order, some at a time: `first` and those behind it. A row that
+  // cannot be an entry, and an id that is missing, is told as no bytes. They are valid during the call.
+  // Nothing else is to be asked for meanwhile but salts().
+  using Take = std::function<Result<void>(LeafIndex first, std::span<const ByteView> entries)>;
   [[nodiscard]] virtual Result<void> read_entries(LeafIndex from, LeafIndex to,
                                                   const Take& take) = 0;
+  // Whether what it tells as entries was encoded by encode_into() a moment ago, and is known to be some.
+  [[nodiscard]] virtual bool encodes_entries() const { return false; }
+  // The same one by one.
+  using TakeOne = std::function<Result<void>(LeafIndex id, ByteView entry)>;
+  [[nodiscard]] Result<void> read_each(LeafIndex from, LeafIndex to, const TakeOne& take);
+  // Nothing where read_entries() tells of none, or it is not one that is known.
+  [[nodiscard]] Result<std::optional<Entry>> entry(LeafIndex id);
   // Why read_entries() told nothing of an id: "it is missing", "its source 99 is not registered".
   [[nodiscard]] virtual Result<std::string> problem_of(LeafIndex id) = 0;
 
@@ -81,10 +89,12 @@ class AuditedLog {
   // The text whose SHA-256 a define or notice entry has. kReject if it is not there.
   [[nodiscard]] virtual Result<std::string> document(const Hash& hash) = 0;
 
-  // Whether the salts of a source are there. salt() is asked in ascending order of ids, while entries
-  // are read; or, where it says that it can be asked at any time, whenever one is needed.
+  // Whether the salts of a source are there. They are asked for in ascending order of ids, while entries
+  // are read; or, where it says that they can be had at any time, whenever some are needed. `salts` has
+  // a place for each id.
   [[nodiscard]] virtual bool has_salts(std::string_view source) = 0;
-  [[nodiscard]] virtual Result<Hash> salt(std::string_view source, LeafIndex id) = 0;
+  [[nodiscard]] virtual Result<void> salts(std::string_view source, std::span<const LeafIndex> ids,
+                                           std::span<Hash> salts) = 0;
   [[nodiscard]] virtual bool salts_at_any_time() const { return false; }
 
   // When all rows that were there when a source was added had been recorded; nothing if that is not

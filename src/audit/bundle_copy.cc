@@ -32,14 +32,14 @@ Result<std::unique_ptr<BundleCopy>> BundleCopy::open(AuditedLog& log, const Poli
 
 Result<void> BundleCopy::cut_tiles() {
   TileCutter cutter;
-  TRY_VOID(log_.read_entries(LeafIndex{0}, LeafIndex{log_.size().value},
-                             [&](LeafIndex id, std::optional<ByteView> entry) -> Result<void> {
-                               if (!entry) return is_missing(id);
-                               cutter.append(leaf_hash(*entry));
-                               if (cutter.frontier().size().value % kEntriesAtOnce == 0)
-                                 keep(cutter.take_writes());
-                               return {};
-                             }));
+  TRY_VOID(log_.read_each(LeafIndex{0}, LeafIndex{log_.size().value},
+                          [&](LeafIndex id, ByteView entry) -> Result<void> {
+                            if (entry.empty()) return is_missing(id);
+                            cutter.append(leaf_hash(entry));
+                            if (cutter.frontier().size().value % kEntriesAtOnce == 0)
+                              keep(cutter.take_writes());
+                            return {};
+                          }));
   keep(cutter.take_writes());
   const auto leaves = cutter.partial_leaves();
   last_leaves_.assign(leaves.begin(), leaves.end());
@@ -109,12 +109,11 @@ Result<void> BundleCopy::read(std::uint64_t first, std::size_t count) {
   const LeafIndex from{first * kTileWidth};
   const LeafIndex to{std::min(from.value + read_.size() * kTileWidth, log_.size().value)};
   if (from >= to) return {};
-  return log_.read_entries(
-      from, to, [&](LeafIndex id, std::optional<ByteView> entry) -> Result<void> {
-        if (!entry) return is_missing(id);
-        read_[id.value / kTileWidth - first].emplace_back(entry->begin(), entry->end());
-        return {};
-      });
+  return log_.read_each(from, to, [&](LeafIndex id, ByteView entry) -> Result<void> {
+    if (entry.empty()) return is_missing(id);
+    read_[id.value / kTileWidth - first].emplace_back(entry.begin(), entry.end());
+    return {};
+  });
 }
 
 }  // namespace pgtally

@@ -125,9 +125,11 @@ Result<void> BundleLog::read_entries(LeafIndex from, LeafIndex to, const Take& t
     if (!block) return has_changed();
     TRY(const auto entries, parse_bundle(*block));
     if (entries.empty()) return has_changed();
-    for (std::size_t i = 0; i < entries.size(); ++i) {
-      const LeafIndex id{next_entry_.value + i};
-      if (id >= from && id < to) TRY_VOID(take(id, entries[i]));
+    const std::uint64_t begin = std::max(from.value, next_entry_.value);
+    const std::uint64_t end = std::min(to.value, next_entry_.value + entries.size());
+    if (begin < end) {
+      TRY_VOID(take(LeafIndex{begin},
+                    std::span(entries).subspan(begin - next_entry_.value, end - begin)));
     }
     if (next_entry_.value + entries.size() > to.value) {
       entries_ = before;
@@ -198,6 +200,14 @@ Result<void> BundleLog::load_salts(std::uint64_t block) {
 Result<ByteView> BundleLog::salt_record(std::uint64_t number) {
   TRY_VOID(load_salts(number / kSaltsInBlock));
   return ByteView(salts_).subspan(number % kSaltsInBlock * kSaltRecord, kSaltRecord);
+}
+
+Result<void> BundleLog::salts(std::string_view source, std::span<const LeafIndex> ids,
+                              std::span<Hash> salts) {
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    TRY(salts[i], salt(source, ids[i]));
+  }
+  return {};
 }
 
 Result<Hash> BundleLog::salt(std::string_view source, LeafIndex id) {

@@ -43,7 +43,8 @@ class BundleLog : public AuditedLog {
   [[nodiscard]] Result<std::string> document(const Hash& hash) override;
   [[nodiscard]] bool has_salts(std::string_view source) override;
   // kTampered if it is not there: a salt that is held back would hide what its entry recorded.
-  [[nodiscard]] Result<Hash> salt(std::string_view source, LeafIndex id) override;
+  [[nodiscard]] Result<void> salts(std::string_view source, std::span<const LeafIndex> ids,
+                                   std::span<Hash> salts) override;
   // The operator's word.
   [[nodiscard]] Result<std::optional<Time>> first_load_ended(std::string_view source) override;
 
@@ -54,6 +55,7 @@ class BundleLog : public AuditedLog {
         index_(std::move(index)),
         counts_(std::move(counts)),
         entries_(*file_, index_.entries_at) {}
+  [[nodiscard]] Result<Hash> salt(std::string_view source, LeafIndex id);
   [[nodiscard]] Result<ByteView> salt_record(std::uint64_t number);
   [[nodiscard]] Result<void> load_salts(std::uint64_t block);
 

@@ -57,9 +57,10 @@ Result<std::string> query_of(const SourceDefinition& definition, const TableShap
 
 Result<std::unique_ptr<BundlePlaces>> BundlePlaces::open(const BundleLog& log,
                                                          pg::Connection& connection,
+                                                         SideSessions& sides,
                                                          std::vector<std::string> named,
                                                          bool as_of_bundle) {
-  std::unique_ptr<BundlePlaces> places(new BundlePlaces(log, connection));
+  std::unique_ptr<BundlePlaces> places(new BundlePlaces(log, connection, sides));
   places->named_ = std::move(named);
   places->as_of_bundle_ = as_of_bundle;
   TRY_VOID(connection.execute(kSavepoint));
@@ -122,6 +123,7 @@ Result<RowPlace> BundlePlaces::open(const LoggedSource& source) {
     if (!place.why_not.empty()) return place;
   }
   place.connection = db_;
+  place.sides = sides_;
   if (said != nullptr && said->skips_existing) {
     place.unrecorded_because =
         "rows that were there when the source was added were left out, and cannot be told from "

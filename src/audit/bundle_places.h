@@ -25,9 +25,11 @@ class BundlePlaces : public RowPlaces {
  public:
   // To be called within the transaction whose snapshot the rows are read in. `named`: sources that were
   // asked for by name; of others, tables that are not there, or may not be read, are passed over.
-  // `as_of_bundle`: nothing was written since the bundle was made. Log and connection outlive it.
+  // `as_of_bundle`: nothing was written since the bundle was made. Log, connection and its side sessions
+  // outlive it.
   [[nodiscard]] static Result<std::unique_ptr<BundlePlaces>> open(const BundleLog& log,
                                                                   pg::Connection& connection,
+                                                                  SideSessions& sides,
                                                                   std::vector<std::string> named,
                                                                   bool as_of_bundle);
 
@@ -40,7 +42,8 @@ class BundlePlaces : public RowPlaces {
                                                const TakeKept& take_kept) override;
 
  private:
-  BundlePlaces(const BundleLog& log, pg::Connection& connection) : log_(&log), db_(&connection) {}
+  BundlePlaces(const BundleLog& log, pg::Connection& connection, SideSessions& sides)
+      : log_(&log), db_(&connection), sides_(&sides) {}
   [[nodiscard]] bool is_named(const std::string& source) const;
   [[nodiscard]] Result<std::string> why_not(const LoggedSource& source) const;
   [[nodiscard]] std::optional<std::uint64_t> complete_below(const std::string& source) const;
@@ -50,6 +53,7 @@ class BundlePlaces : public RowPlaces {
 
   const BundleLog* log_;
   pg::Connection* db_;
+  SideSessions* sides_;
   std::vector<std::string> named_;
   bool as_of_bundle_ = false;
   std::string server_;  // which history of which cluster this is

@@ -173,7 +173,8 @@ class BundleWriter {
     return each_entry([&](LeafIndex id, ByteView bytes) -> Result<void> {
       const auto entry = decode_entry(bytes);
       if (!entry.ok() || !may_be_blinded(*entry) || !salted_.contains(entry->source)) return {};
-      TRY(const Hash salt, log_.salt(entry->source, id));
+      Hash salt;
+      TRY_VOID(log_.salts(entry->source, std::span(&id, 1), std::span(&salt, 1)));
       ++report_.salts;
       return encoder_.salt(id, salt);
     });
@@ -182,17 +183,17 @@ class BundleWriter {
   template <typename Take>
   Result<void> each_entry(Take take) {
     const std::uint64_t passes = salted_.empty() ? 1 : 2;
-    TRY_VOID(log_.read_entries(LeafIndex{0}, LeafIndex{report_.size.value},
-                               [&](LeafIndex id, std::optional<ByteView> bytes) -> Result<void> {
-                                 if (!bytes)
-                                   return wrong("entry " + std::to_string(id.value) +
-                                                " is missing or no entry");
-                                 if (request_.progress && ++read_ % kTellEvery == 0) {
-                                   request_.progress(read_, passes * report_.size.value);
-                                 }
-                                 return take(id, *bytes);
-                               }));
-    return {};
+    return log_.read_each(
+        LeafIndex{0}, LeafIndex{report_.size.value},
+        [&](LeafIndex id, ByteView bytes) -> Result<void> {
+          if (bytes.empty()) {
+            return wrong("entry " + std::to_string(id.value) + " is missing or no entry");
+          }
+          if (request_.progress && ++read_ % kTellEvery == 0) {
+            request_.progress(read_, passes * report_.size.value);
+          }
+          return take(id, bytes);
+        });
   }
 
   static Error wrong(const std::string& what) {

@@ -39,7 +39,7 @@ std::pair<std::int64_t, std::int64_t> slack_of(const SourceDefinition& definitio
 }
 
 // The key where it is one integer.
-std::optional<std::int64_t> integer_key(const Entry& entry) {
+std::optional<std::int64_t> integer_key(const EntryView& entry) {
   // One column is its length, in two bytes, and its text.
   constexpr std::size_t kLength = 2;
   const ByteView key = entry.key;
@@ -53,21 +53,30 @@ std::optional<std::int64_t> integer_key(const Entry& entry) {
 }
 
 // A row that a stream copied from its table: "0/1A2B3C/s17".
-bool is_loaded(const Entry& entry) {
-  return entry.source_position.find("/s") != std::string::npos;
+bool is_loaded(const EntryView& entry) {
+  return entry.source_position.find("/s") != std::string_view::npos;
 }
 
 }  // namespace
 
-EntryOrder::State& EntryOrder::state_of(const std::string& source) {
+EntryOrder::State& EntryOrder::state_of(std::string_view source) {
   if (recent_ != nullptr && recent_->logged.name == source) return *recent_;
-  const auto [at, is_new] = states_.try_emplace(source);
-  if (is_new) at->second.logged.name = source;
-  recent_ = &at->second;
+  auto found = states_.find(source);
+  if (found == states_.end()) {
+    found = states_.try_emplace(std::string(source)).first;
+    found->second.logged.name = source;
+  }
+  recent_ = &found->second;
   return *recent_;
 }
 
-void EntryOrder::accuse(LeafIndex id, const Entry& entry, std::string recorded,
+EntryOrder::Step EntryOrder::step(LeafIndex id, const EntryView& entry) {
+  Step step{id, {}};
+  step.entry.assign(entry);
+  return step;
+}
+
+void EntryOrder::accuse(LeafIndex id, const EntryView& entry, std::string recorded,
                         std::string actual) {
   if (!accused_.insert(id).second) return;
   Finding finding = finding_of(id, entry);
@@ -76,7 +85,7 @@ void EntryOrder::accuse(LeafIndex id, const Entry& entry, std::string recorded,
   findings_.push_back(std::move(finding));
 }
 
-void EntryOrder::take(LeafIndex id, const Entry& entry) {
+void EntryOrder::take(LeafIndex id, const EntryView& entry) {
   State& state = state_of(entry.source);
   ++state.logged.entries;
   check_ordinal(id, entry, state);
@@ -89,20 +98,21 @@ void EntryOrder::take_unknown(LeafIndex id) {
   if (unknown_.size() < kMostKept) unknown_.push_back(id);
 }
 
-void EntryOrder::misfit(LeafIndex id, const Entry& entry, std::uint64_t expected) {
-  if (misfits_.size() < kMostKept) misfits_.push_back({entry.source, entry.ordinal, expected});
+void EntryOrder::misfit(LeafIndex id, const EntryView& entry, std::uint64_t expected) {
+  if (misfits_.size() < kMostKept)
+    misfits_.push_back({std::string(entry.source), entry.ordinal, expected});
   accuse(id, entry, fmt::format("ordinal {} of {} comes here", expected, entry.source),
          fmt::format("the entry has ordinal {}", entry.ordinal));
 }
 
-void EntryOrder::add_gap(const std::string& source, std::uint64_t from, std::uint64_t to,
+void EntryOrder::add_gap(std::string_view source, std::uint64_t from, std::uint64_t to,
                          LeafIndex before) {
   for (std::uint64_t ordinal = from; ordinal < to && gaps_.size() < kMostKept; ++ordinal) {
-    gaps_.push_back({source, ordinal, before});
+    gaps_.push_back({std::string(source), ordinal, before});
   }
 }
 
-void EntryOrder::check_ordinal(LeafIndex id, const Entry& entry, State& state) {
+void EntryOrder::check_ordinal(LeafIndex id, const EntryView& entry, State& state) {
   if (state.jump) {
     // What follows an entry whose ordinal was too high shows whether it or those before it are wrong.
     const Step jump = *std::move(state.jump);
@@ -118,13 +128,13 @@ void EntryOrder::check_ordinal(LeafIndex id, const Entry& entry, State& state) {
   if (entry.ordinal == state.next_ordinal) {
     ++state.next_ordinal;
   } else if (entry.ordinal > state.next_ordinal) {
-    state.jump = Step{id, entry};
+    state.jump = step(id, entry);
   } else {
     misfit(id, entry, state.next_ordinal);
   }
 }
 
-void EntryOrder::check_time(LeafIndex id, const Entry& entry) {
+void EntryOrder::check_time(LeafIndex id, const EntryView& entry) {
   const Time at = entry.sequenced_at;
   const auto blame = [&](const Step& step, Time after) {
     accuse(step.id, step.entry, "times never go back along the log",
@@ -147,17 +157,17 @@ void EntryOrder::check_time(LeafIndex id, const Entry& entry) {
     any_ = true;
     first_ = earlier_ = at;
   } else if (at < newest_.entry.sequenced_at) {
-    doubtful_ = Step{id, entry};
+    doubtful_ = step(id, entry);
     return;
   } else {
     earlier_ = newest_.entry.sequenced_at;
   }
   newest_.id = id;
-  newest_.entry = entry;
+  newest_.entry.assign(entry);
 }
 
 // What is known of how its first rows came may be asked for while entries are read.
-void EntryOrder::begin_source(const Entry& entry, State& state) {
+void EntryOrder::begin_source(const EntryView& entry, State& state) {
   state.logged.added = entry.sequenced_at;
   if (const auto ended = log_->first_load_ended(entry.source); ended.ok()) {
     state.first_load_ended = *ended;
@@ -167,7 +177,7 @@ void EntryOrder::begin_source(const Entry& entry, State& state) {
   if (sweeps) state.sweeps = *std::move(sweeps);
 }
 
-void EntryOrder::take_bad(LeafIndex id, const Entry& now) {
+void EntryOrder::take_bad(LeafIndex id, const EntryView& now) {
   take_unknown(id);
   if (now.operation != Operation::kDefine) return;
   State& state = state_of(now.source);
@@ -176,7 +186,7 @@ void EntryOrder::take_bad(LeafIndex id, const Entry& now) {
       std::max(state.newest_definition, static_cast<std::int64_t>(now.definition));
 }
 
-void EntryOrder::check_definition(LeafIndex id, const Entry& entry, State& state) {
+void EntryOrder::check_definition(LeafIndex id, const EntryView& entry, State& state) {
   const bool is_ledger = entry.source == kLedgerSource;
   const auto number = static_cast<std::int64_t>(entry.definition);
   if (entry.operation == Operation::kDefine) {
@@ -198,12 +208,12 @@ void EntryOrder::check_definition(LeafIndex id, const Entry& entry, State& state
            fmt::format("the entry names definition {}, which was not recorded before it", number));
   }
   if (!has_key(entry.operation) && entry.operation != Operation::kTruncate) {
-    defined_.push_back({id, entry.source, entry.definition, entry.content_hash, entry.sequenced_at,
-                        entry.operation});
+    defined_.push_back({id, std::string(entry.source), entry.definition, entry.content_hash,
+                        entry.sequenced_at, entry.operation});
   }
 }
 
-void EntryOrder::check_claim(LeafIndex id, const Entry& entry, State& state) {
+void EntryOrder::check_claim(LeafIndex id, const EntryView& entry, State& state) {
   // A changed row keeps the time of its insertion, and a deleted one too.
   if (entry.operation != Operation::kInsert || is_loaded(entry)) return;
   if (!is_finite(entry.source_time)) return;
@@ -224,11 +234,11 @@ void EntryOrder::check_claim(LeafIndex id, const Entry& entry, State& state) {
   if (state.slack.contains(entry.definition)) {
     judge_claim(id, entry, state);
   } else {
-    claims_.push_back({id, entry});
+    claims_.push_back(step(id, entry));
   }
 }
 
-void EntryOrder::judge_claim(LeafIndex id, const Entry& entry, const State& state) {
+void EntryOrder::judge_claim(LeafIndex id, const EntryView& entry, const State& state) {
   std::pair<std::int64_t, std::int64_t> slack{0, 0};
   if (const auto found = state.slack.find(entry.definition); found != state.slack.end()) {
     slack = found->second;
@@ -250,7 +260,7 @@ void EntryOrder::judge_claim(LeafIndex id, const Entry& entry, const State& stat
 
 // A key below those of earlier batches that is recorded after a sweep has found something, and no more
 // of them than it has found: such a row was not there when its turn was, or nobody saw it.
-bool EntryOrder::check_sweeps(LeafIndex id, const Entry& entry, State& state) {
+bool EntryOrder::check_sweeps(LeafIndex id, const EntryView& entry, State& state) {
   if (state.sweeps.empty()) return false;
   const auto key = integer_key(entry);
   if (!key) return false;

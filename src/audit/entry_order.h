@@ -38,11 +38,11 @@ class EntryOrder {
       : log_(&log), late_after_(late_after.count()) {}
 
   // Every entry in the order of the log: one that is as it was recorded, for all that is known, …
-  void take(LeafIndex id, const Entry& entry);
+  void take(LeafIndex id, const EntryView& entry);
   // … or one that cannot be read, or is known to be another than was recorded.
   void take_unknown(LeafIndex id);
   // The same, where it can at least be read as it is now.
-  void take_bad(LeafIndex id, const Entry& now);
+  void take_bad(LeafIndex id, const EntryView& now);
 
   // After each range, while nothing is being read: looks documents up.
   [[nodiscard]] Result<void> settle();
@@ -67,6 +67,8 @@ class EntryOrder {
     LeafIndex id;
     Entry entry;
   };
+
+  [[nodiscard]] static Step step(LeafIndex id, const EntryView& entry);
 
   struct State {
     LoggedSource logged;
@@ -102,17 +104,17 @@ class EntryOrder {
     Operation operation = Operation::kDefine;
   };
 
-  State& state_of(const std::string& source);
-  void check_ordinal(LeafIndex id, const Entry& entry, State& state);
-  void add_gap(const std::string& source, std::uint64_t from, std::uint64_t to, LeafIndex before);
-  void misfit(LeafIndex id, const Entry& entry, std::uint64_t expected);
-  void check_time(LeafIndex id, const Entry& entry);
-  void begin_source(const Entry& entry, State& state);
-  void check_definition(LeafIndex id, const Entry& entry, State& state);
-  void check_claim(LeafIndex id, const Entry& entry, State& state);
-  void judge_claim(LeafIndex id, const Entry& entry, const State& state);
-  bool check_sweeps(LeafIndex id, const Entry& entry, State& state);
-  void accuse(LeafIndex id, const Entry& entry, std::string recorded, std::string actual);
+  State& state_of(std::string_view source);
+  void check_ordinal(LeafIndex id, const EntryView& entry, State& state);
+  void add_gap(std::string_view source, std::uint64_t from, std::uint64_t to, LeafIndex before);
+  void misfit(LeafIndex id, const EntryView& entry, std::uint64_t expected);
+  void check_time(LeafIndex id, const EntryView& entry);
+  void begin_source(const EntryView& entry, State& state);
+  void check_definition(LeafIndex id, const EntryView& entry, State& state);
+  void check_claim(LeafIndex id, const EntryView& entry, State& state);
+  void judge_claim(LeafIndex id, const EntryView& entry, const State& state);
+  bool check_sweeps(LeafIndex id, const EntryView& entry, State& state);
+  void accuse(LeafIndex id, const EntryView& entry, std::string recorded, std::string actual);
   [[nodiscard]] Result<void> define(const Defined& defined);
   void compare_definitions(const Defined& defined, const SourceDefinition& before,
                            const SourceDefinition& now);
@@ -139,9 +141,9 @@ class EntryOrder {
 };
 
 // A finding of kind kLog about this entry: with its source, its key and its time.
-[[nodiscard]] Finding finding_of(LeafIndex id, const Entry& entry);
+[[nodiscard]] Finding finding_of(LeafIndex id, const EntryView& entry);
 // "insert, content 1b09aa…, of 2026-…": what an entry holds, for people.
-[[nodiscard]] std::string text_of(const Entry& entry);
+[[nodiscard]] std::string text_of(const EntryView& entry);
 // The fields in which `now` differs from `then`, for people: "key bash, ordinal 5" and its counterpart.
 [[nodiscard]] std::pair<std::string, std::string> differences(const Entry& then, const Entry& now);
 

@@ -8,12 +8,12 @@
 namespace pgtally {
 namespace {
 
-std::vector<std::string> key_of(const Entry& entry) {
+std::vector<std::string> key_of(const EntryView& entry) {
   auto key = decode_key(entry.key);
   return key.ok() ? std::move(key->columns) : std::vector<std::string>();
 }
 
-std::string key_text(const Entry& entry) {
+std::string key_text(const EntryView& entry) {
   const auto key = key_of(entry);
   if (key.empty()) return entry.key.empty() ? "none" : to_hex(entry.key);
   return fmt::format("{}", fmt::join(key, " "));
@@ -21,21 +21,21 @@ std::string key_text(const Entry& entry) {
 
 }  // namespace
 
-Finding finding_of(LeafIndex id, const Entry& entry) {
+Finding finding_of(LeafIndex id, const EntryView& entry) {
   Finding finding;
-  finding.source = entry.source == kLedgerSource ? "" : entry.source;
+  if (entry.source != kLedgerSource) finding.source = entry.source;
   finding.key = key_of(entry);
   finding.id = id;
   finding.recorded_at = entry.sequenced_at;
   return finding;
 }
 
-std::string text_of(const Entry& entry) {
+std::string text_of(const EntryView& entry) {
   std::string text(name_of(entry.operation));
   if (has_key(entry.operation))
     text += fmt::format(" of {} {}", entry.source, key_text(entry));
   else
-    text += " of " + entry.source;
+    text += fmt::format(" of {}", entry.source);
   return text + ", content " + to_hex(entry.content_hash.view()) + ", recorded " +
          time_for_people(entry.sequenced_at);
 }

@@ -9,7 +9,7 @@ namespace pgtally {
 
 struct VisitedEntry {
   LeafIndex id;
-  const Entry& entry;  // valid during the call
+  const EntryView& entry;  // valid during the call
   // The tree holds another leaf at this place, and is right: what stands here was not recorded so.
   // Its finding is made. Keep it as the last state of its key, so that the row is not accused as
   // well; but no key is to be ended by it, nor a source by its truncate.

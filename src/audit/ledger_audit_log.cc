@@ -4,89 +4,23 @@
 
 #include <algorithm>
 
-#include "base/read_ahead.h"
 #include "crypto/sha256.h"
 #include "ledger/documents.h"
 #include "ledger/tile_store.h"
 #include "pgtally/definition.h"
-#include "pgtally/entry.h"
 #include "pgtally/note.h"
-#include "postgres/copy.h"
 
 namespace pgtally {
 namespace {
 
-// More ids than this are not told one by one as missing: a head that was edited would keep the audit
-// busy for ever.
+// No more ids than rows that the table has room for, and this many, are told one by one as missing: a
+// head that was edited would keep the audit busy for ever.
 constexpr std::uint64_t kMostMissing = std::uint64_t{1} << 20;
+constexpr std::uint64_t kLeastRow = 64;  // bytes, with its header
 
-constexpr const char* kColumns =
-    "id, source_id, definition, ordinal, operation, key, source_position, source_time, "
-    "content_hash, "
-    "sequenced_at";
-
-using Names = std::unordered_map<std::int32_t, std::string>;
-
-// `get` reads a column of the row, by its place in kColumns.
-template <typename Row>
-Result<EntryView> entry_of(const Row& row, const Names& names) {
-  EntryView entry;
-  TRY(const auto source_id, row.template get<std::int32_t>(1));
-  const auto name = names.find(source_id);
-  if (name == names.end()) {
-    return tampered(fmt::format("its source {} is not registered", source_id));
-  }
-  entry.source = name->second;
-  TRY(const auto definition, row.template get<std::int32_t>(2));
-  TRY(const auto ordinal, row.template get<std::int64_t>(3));
-  TRY(const auto operation, row.template get<std::int16_t>(4));
-  if (definition < 0) return tampered(fmt::format("its definition is {}", definition));
-  if (ordinal < 0) return tampered(fmt::format("its ordinal is {}", ordinal));
-  if (operation < 1 || operation > 6) {
-    return tampered(fmt::format("its operation is {}", operation));
-  }
-  entry.definition = static_cast<std::uint32_t>(definition);
-  entry.ordinal = static_cast<std::uint64_t>(ordinal);
-  entry.operation = static_cast<Operation>(operation);
-  TRY(entry.key, row.template get<ByteView>(5));
-  TRY(entry.source_position, row.template get<std::string_view>(6));
-  TRY(entry.source_time, row.template get<Time>(7));
-  TRY(entry.content_hash, row.template get<Hash>(8));
-  TRY(entry.sequenced_at, row.template get<Time>(9));
-  return entry;
-}
-
-// Entries that were read and encoded, one behind the other.
-struct EntryBlock {
-  struct Item {
-    LeafIndex id;
-    std::size_t size = 0;  // 0: it cannot be an entry
-  };
-  std::vector<Item> items;
-  Bytes bytes;
-};
-constexpr std::size_t kBlockEntries = 1024;
-constexpr std::size_t kBlocksAhead = 4;
-
-// False if there is none.
-Result<bool> read_block(pg::CopyOut& copy, const Names& names, EntryBlock& block) {
-  block.items.clear();
-  block.bytes.clear();
-  EntryBuffer buffer;
-  while (block.items.size() < kBlockEntries) {
-    TRY(const bool more, copy.next());
-    if (!more) break;
-    EntryBlock::Item& item = block.items.emplace_back();
-    TRY(item.id, copy.get<LeafIndex>(0));
-    const auto entry = entry_of(copy, names);
-    if (!entry.ok()) continue;
-    const auto encoded = encode_into(*entry, buffer);
-    if (!encoded.ok()) continue;
-    item.size = encoded->size();
-    block.bytes.insert(block.bytes.end(), encoded->begin(), encoded->end());
-  }
-  return !block.items.empty();
-}
+// Entries for which it is worth while to open side sessions, and how many of them.
+constexpr std::uint64_t kLongLog = 100'000;
+constexpr std::size_t kSideSessions = 2;
 
 struct OnlyRow {
   const pg::Rows& rows;
@@ -98,11 +32,15 @@ struct OnlyRow {
 
 }  // namespace
 
-Result<std::unique_ptr<LedgerAuditLog>> LedgerAuditLog::open(const Ledger& ledger) {
-  std::unique_ptr<LedgerAuditLog> log(new LedgerAuditLog(ledger));
+Result<std::unique_ptr<LedgerAuditLog>> LedgerAuditLog::open(const Ledger& ledger,
+                                                             SideSessions* sides) {
+  std::unique_ptr<LedgerAuditLog> log(new LedgerAuditLog(ledger, sides));
   TRY_VOID(log->load_size());
+  if (sides != nullptr && log->size_.value > kLongLog) sides->open_ahead();
   TRY_VOID(log->load_documents());
   TRY_VOID(log->load_names());
+  // It is read from its beginning, and until then there is more to ask for.
+  if (log->size_.value > kLongLog) log->look_ahead(LeafIndex{0});
   TRY_VOID(log->load_secrets());
   TRY_VOID(log->load_sweeps());
   return log;
@@ -111,16 +49,17 @@ Result<std::unique_ptr<LedgerAuditLog>> LedgerAuditLog::open(const Ledger& ledge
 // The log ends where any of its heads says, whatever ids there are beyond.
 Result<void> LedgerAuditLog::load_size() {
   TRY(const auto rows, ledger_->query(R"sql(
-    SELECT coalesce(max(id) + 1, 0), count(*),
+    SELECT coalesce(max(id) + 1, 0), pg_relation_size('pgtally.processed_log'),
            greatest(coalesce((SELECT next_id FROM pgtally.log_head ORDER BY head_id DESC LIMIT 1),
                              max(id) + 1),
                     (SELECT size FROM pgtally.tree_head ORDER BY head_id DESC LIMIT 1),
                     (SELECT max(size) FROM pgtally.checkpoint), 0)
       FROM pgtally.processed_log WHERE id >= 0)sql"));
   TRY(const TreeSize end, rows.get<TreeSize>(0, 0));
-  TRY(const TreeSize count, rows.get<TreeSize>(0, 1));
+  TRY(const auto bytes, rows.get<std::int64_t>(0, 1));
   TRY(const TreeSize said, rows.get<TreeSize>(0, 2));
-  size_.value = std::min({end.value, said.value, count.value + kMostMissing});
+  size_.value = std::min(
+      {end.value, said.value, static_cast<std::uint64_t>(bytes) / kLeastRow + kMostMissing});
   return {};
 }
 
@@ -183,48 +122,62 @@ Result<void> LedgerAuditLog::load_secrets() {
   return {};
 }
 
+std::string LedgerAuditLog::query_of(LeafIndex from, LeafIndex to) const {
+  return ledger_->sql(
+      fmt::format("SELECT {} FROM pgtally.processed_log WHERE id >= {} AND id < {} ORDER BY id",
+                  kEntryColumns, from.value, to.value));
+}
+
+std::unique_ptr<EntryStream> LedgerAuditLog::stream(const std::vector<pg::Connection*>& sessions,
+                                                    LeafIndex from, LeafIndex to) const {
+  return std::make_unique<EntryStream>(
+      sessions, [this](LeafIndex begin, LeafIndex end) { return query_of(begin, end); }, names_,
+      from, to);
+}
+
+// From range to range of a long log, side sessions are ahead of whoever asks. Otherwise one range is read
+// by itself.
 Result<void> LedgerAuditLog::read_entries(LeafIndex from, LeafIndex to, const Take& take) {
   if (from >= to) return {};
-  TRY(auto copy, pg::CopyOut::start(ledger_->connection(),
-                                    ledger_->sql(fmt::format(
-                                        "COPY (SELECT {} FROM pgtally.processed_log WHERE id >= "
-                                        "{} AND id < {} ORDER BY id) TO STDOUT (FORMAT binary)",
-                                        kColumns, from.value, to.value))));
-  // Reading takes as long as what is done with an entry, so a thread of its own does it.
-  ReadAhead<EntryBlock> ahead(kBlocksAhead,
-                              [&, ended = false](EntryBlock& block) mutable -> Result<bool> {
-                                if (ended) return false;
-                                TRY(const bool any, read_block(copy, names_, block));
-                                ended = block.items.size() < kBlockEntries;
-                                return any;
-                              });
-  EntryBlock block;
-  LeafIndex expected = from;
-  while (true) {
-    TRY(const bool more, ahead.next(block));
-    if (!more) break;
-    ByteView rest = block.bytes;
-    for (const EntryBlock::Item& item : block.items) {
-      const ByteView bytes = rest.first(item.size);
-      rest = rest.subspan(item.size);
-      for (; expected < item.id; ++expected.value) TRY_VOID(take(expected, std::nullopt));
-      // Twice only without the primary key, which audit/ledger_state.h asks for.
-      if (item.id < expected) continue;
-      TRY_VOID(take(item.id, item.size == 0 ? std::nullopt : std::optional(bytes)));
-      ++expected.value;
-    }
+  const auto is_between_blocks = [&](LeafIndex id) {
+    return id.value % kBlockEntries == 0 || id.value == size_.value;
+  };
+  const bool may_go_on = is_between_blocks(from) && is_between_blocks(to);
+  if (may_go_on && to.value - from.value > kBlockEntries && size_.value - from.value > kLongLog &&
+      !(ahead_ && ahead_->next() == from)) {
+    look_ahead(from);
   }
-  for (; expected < to; ++expected.value) TRY_VOID(take(expected, std::nullopt));
+  if (!may_go_on || !ahead_ || ahead_->next() != from) {
+    const auto alone = stream({&ledger_->connection()}, from, to);
+    return take_all(*alone, to, take);
+  }
+  TRY_VOID(take_all(*ahead_, to, take));
+  if (to.value == size_.value) ahead_.reset();
+  return {};
+}
+
+void LedgerAuditLog::look_ahead(LeafIndex from) {
+  ahead_.reset();
+  if (sides_ == nullptr) return;
+  const auto sessions = sides_->readers_of(ledger_->sql("pgtally.processed_log"), kSideSessions);
+  if (sessions.size() > 1) ahead_ = stream(sessions, from, LeafIndex{size_.value});
+}
+
+Result<void> LedgerAuditLog::take_all(EntryStream& entries, LeafIndex to, const Take& take) {
+  while (entries.next() < to) {
+    TRY_VOID(entries.read(block_));
+    TRY_VOID(take(block_.first, block_.entries));
+  }
   return {};
 }
 
 Result<std::string> LedgerAuditLog::problem_of(LeafIndex id) {
   TRY(const auto rows,
       ledger_->query(
-          fmt::format("SELECT {} FROM pgtally.processed_log WHERE id = $1 LIMIT 1", kColumns),
+          fmt::format("SELECT {} FROM pgtally.processed_log WHERE id = $1 LIMIT 1", kEntryColumns),
           pg::Params().index(id)));
   if (rows.empty()) return std::string("it is missing");
-  const auto entry = entry_of(OnlyRow{rows}, names_);
+  const auto entry = entry_of_row(OnlyRow{rows}, names_);
   if (!entry.ok()) return entry.error().message;
   EntryBuffer buffer;
   const auto encoded = encode_into(*entry, buffer);
@@ -305,13 +258,15 @@ bool LedgerAuditLog::has_salts(std::string_view source) {
   return secrets_.contains(source);
 }
 
-Result<Hash> LedgerAuditLog::salt(std::string_view source, LeafIndex id) {
+Result<void> LedgerAuditLog::salts(std::string_view source, std::span<const LeafIndex> ids,
+                                   std::span<Hash> salts) {
   const auto found = secrets_.find(source);
   if (found == secrets_.end()) {
     return operator_error("the secret of source " + std::string(source) + " may not be read",
                           "Only the ledger's owner may read it.");
   }
-  return salt_of(found->second, id);
+  salts_of(found->second, ids, salts);
+  return {};
 }
 
 Result<void> LedgerAuditLog::load_sweeps() {

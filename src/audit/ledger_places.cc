@@ -43,8 +43,9 @@ std::string since(Time time) {
 }  // namespace
 
 Result<std::unique_ptr<LedgerPlaces>> LedgerPlaces::open(const Ledger& ledger, TreeSize size,
-                                                         std::chrono::milliseconds wait) {
-  std::unique_ptr<LedgerPlaces> places(new LedgerPlaces(ledger, size, wait));
+                                                         std::chrono::milliseconds wait,
+                                                         SideSessions* sides) {
+  std::unique_ptr<LedgerPlaces> places(new LedgerPlaces(ledger, size, wait, sides));
   auto loaded = places->load();
   if (!loaded.ok() && ledger.connection().last_sqlstate() == "42501") {
     return operator_error(
@@ -193,6 +194,7 @@ Result<RowPlace> LedgerPlaces::open(const LoggedSource& logged) {
 
 Result<void> LedgerPlaces::connect(const Source& source, RowPlace& place) {
   place.connection = &ledger_->connection();
+  place.sides = sides_;
   if (source.is_remote) {
     auto other = open_database_of(*ledger_, source.id);
     if (!other.ok() || !*other) {
@@ -201,9 +203,11 @@ Result<void> LedgerPlaces::connect(const Source& source, RowPlace& place) {
                                  : "its database cannot be reached: " + other.error().message;
       return {};
     }
+    sides_elsewhere_ = SideSessions();
     elsewhere_ = std::move((*other)->connection);
-    TRY_VOID(elsewhere_->execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"));
+    TRY(sides_elsewhere_, SideSessions::begin(*elsewhere_));
     place.connection = elsewhere_.get();
+    place.sides = &sides_elsewhere_;
   }
   if (source.mode != "logical") return {};
   // Later than the snapshot: whatever that shows was committed before this position.

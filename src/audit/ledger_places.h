@@ -29,7 +29,8 @@ class LedgerPlaces : public RowPlaces {
   // how long captures are waited for, in all. kOperator unless this is the ledger's owner.
   [[nodiscard]] static Result<std::unique_ptr<LedgerPlaces>> open(const Ledger& ledger,
                                                                   TreeSize size,
-                                                                  std::chrono::milliseconds wait);
+                                                                  std::chrono::milliseconds wait,
+                                                                  SideSessions* sides = nullptr);
 
   [[nodiscard]] std::uint64_t entries_of(std::string_view source) override;
   [[nodiscard]] Result<void> read_staged(const TakeStaged& take) override;
@@ -66,8 +67,9 @@ class LedgerPlaces : public RowPlaces {
     std::uint64_t entries = 0;
   };
 
-  LedgerPlaces(const Ledger& ledger, TreeSize size, std::chrono::milliseconds wait)
-      : ledger_(&ledger), size_(size), left_(wait) {}
+  LedgerPlaces(const Ledger& ledger, TreeSize size, std::chrono::milliseconds wait,
+               SideSessions* sides)
+      : ledger_(&ledger), size_(size), left_(wait), sides_(sides) {}
   [[nodiscard]] Result<void> load();
   [[nodiscard]] Result<void> connect(const Source& source, RowPlace& place);
   [[nodiscard]] Result<void> renamed_since(const Source& source, const LoggedSource& logged,
@@ -87,11 +89,13 @@ class LedgerPlaces : public RowPlaces {
   const Ledger* ledger_;
   TreeSize size_;
   std::chrono::milliseconds left_;
+  SideSessions* sides_;  // may be null
   bool at_home_ = true;
   std::map<std::string, Source, std::less<>> sources_;
   std::map<std::string, std::string> unreadable_;  // whose feeds failed, and why
   std::unique_ptr<pg::Connection> elsewhere_;      // of the source that was opened last
-  std::string read_at_;                            // its server's LSN when its rows were read
+  SideSessions sides_elsewhere_;
+  std::string read_at_;  // its server's LSN when its rows were read
   std::shared_ptr<Session> session_;
 };
 

@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include "format/times.h"
+#include "merkle/tree.h"
 #include "pgtally/key.h"
-#include "pgtally/merkle.h"
 
 namespace pgtally {
 namespace {
@@ -39,38 +39,62 @@ Result<LogOutcome> LogPass::run() {
 
 Result<void> LogPass::read_range(LeafIndex from, LeafIndex to) {
   TRY_VOID(tree_.begin_range(from, to));
-  TRY_VOID(log_.read_entries(
-      from, to, [&](LeafIndex id, std::optional<ByteView> bytes) { return take(id, bytes); }));
+  TRY_VOID(log_.read_entries(from, to, [&](LeafIndex first, std::span<const ByteView> entries) {
+    return take_some(first, entries);
+  }));
   TRY_VOID(tree_.end_range());
   TRY_VOID(order_.settle());
   report_order();
   return ask_problems();
 }
 
-Result<void> LogPass::take(LeafIndex id, std::optional<ByteView> bytes) {
-  std::optional<Hash> leaf;
-  if (bytes) leaf = leaf_hash(*bytes);
-  const std::optional<Hash> recorded = tree_.append(leaf);
-  if (!bytes || !decode_entry_into(*bytes, entry_).ok()) {
+Result<void> LogPass::take_some(LeafIndex first, std::span<const ByteView> entries) {
+  leaves_.resize(entries.size());
+  leaf_hashes(entries, leaves_);
+  for (std::size_t done = 0; done < entries.size();) {
+    const LeafIndex id{first.value + done};
+    const std::size_t to_tile_end = kTileWidth - id.value % kTileWidth;
+    const auto of_tile = entries.subspan(done, std::min(to_tile_end, entries.size() - done));
+    const bool all_there =
+        std::ranges::none_of(of_tile, [](ByteView entry) { return entry.empty(); });
+    const auto leaves = std::span(leaves_).subspan(done, of_tile.size());
+    const bool at_once = all_there && tree_.append_tile(leaves);
+    for (std::size_t i = 0; i < of_tile.size(); ++i) {
+      const bool is_there = !of_tile[i].empty();
+      const auto recorded =
+          at_once ? std::nullopt : tree_.append(is_there ? std::optional(leaves[i]) : std::nullopt);
+      TRY_VOID(take(LeafIndex{id.value + i}, of_tile[i], recorded));
+    }
+    done += of_tile.size();
+  }
+  return {};
+}
+
+// `recorded`: the leaf, where it is known to be another one.
+Result<void> LogPass::take(LeafIndex id, ByteView bytes, const std::optional<Hash>& recorded) {
+  const auto entry = log_.encodes_entries() && !bytes.empty()
+                         ? Result<EntryView>(view_of_encoded(bytes))
+                         : decode_entry_view(bytes);
+  if (!entry.ok()) {
     order_.take_unknown(id);
     if (unreadable_.size() + to_ask_.size() < kMostRemembered) to_ask_.push_back(id);
     if (recorded && remembered_.size() < kMostRemembered) out_.suspects.add_bad(id);
     return {};
   }
   if (recorded) {
-    order_.take_bad(id, entry_);
+    order_.take_bad(id, *entry);
     out_.suspects.add_bad(id);
-    if (remembered_.size() < kMostRemembered) remembered_.emplace(id, entry_);
+    if (remembered_.size() < kMostRemembered) remembered_[id].assign(*entry);
   } else {
-    order_.take(id, entry_);
-    check_witnesses(id, entry_);
+    order_.take(id, *entry);
+    check_witnesses(id, *entry);
   }
-  return visitor_.visit({id, entry_, recorded.has_value()});
+  return visitor_.visit({id, *entry, recorded.has_value()});
 }
 
 // Along the log both sizes and times ascend, so what a witness has seen binds the entries on both sides
 // of the end that it cosigned.
-void LogPass::check_witnesses(LeafIndex id, const Entry& entry) {
+void LogPass::check_witnesses(LeafIndex id, const EntryView& entry) {
   const auto& roots = roots_.all();
   // The operator's own time of signing is what findings say that an entry was covered since.
   for (std::size_t r = next_witnessed_; r < roots.size() && roots[r].size.value <= id.value + 1;

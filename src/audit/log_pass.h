@@ -39,8 +39,10 @@ class LogPass {
   };
 
   [[nodiscard]] Result<void> read_range(LeafIndex from, LeafIndex to);
-  [[nodiscard]] Result<void> take(LeafIndex id, std::optional<ByteView> bytes);
-  void check_witnesses(LeafIndex id, const Entry& entry);
+  [[nodiscard]] Result<void> take_some(LeafIndex first, std::span<const ByteView> entries);
+  [[nodiscard]] Result<void> take(LeafIndex id, ByteView bytes,
+                                  const std::optional<Hash>& recorded);
+  void check_witnesses(LeafIndex id, const EntryView& entry);
   [[nodiscard]] Result<void> ask_problems();
 
   [[nodiscard]] Result<void> conclude();
@@ -66,7 +68,7 @@ class LogPass {
   TreeCheck tree_;
   EntryOrder order_;
   LogOutcome out_;
-  Entry entry_;  // the one that is looked at
+  std::vector<Hash> leaves_;  // of the entries that are looked at
   std::vector<LeafIndex> to_ask_;
   std::vector<Unreadable> unreadable_;
   std::map<LeafIndex, Entry> remembered_;  // bad ones, as they are now

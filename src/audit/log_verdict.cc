@@ -178,16 +178,12 @@ Result<void> LogPass::report_mismatch() {
 // A range of one entry.
 Result<void> LogPass::report_only(LeafIndex id) {
   Finding finding;
-  TRY_VOID(log_.read_entries(id, LeafIndex{id.value + 1},
-                             [&](LeafIndex, std::optional<ByteView> bytes) -> Result<void> {
-                               if (!bytes) return {};
-                               auto entry = decode_entry(*bytes);
-                               if (!entry.ok()) return {};
-                               finding = finding_of(id, *entry);
-                               finding.actual = text_of(*entry);
-                               out_.suspects.add_lost({id, "", std::nullopt, *std::move(entry)});
-                               return {};
-                             }));
+  TRY(auto entry, log_.entry(id));
+  if (entry) {
+    finding = finding_of(id, *entry);
+    finding.actual = text_of(*entry);
+    out_.suspects.add_lost({id, "", std::nullopt, *std::move(entry)});
+  }
   finding.id = id;
   finding.recorded = "another entry, by what was signed";
   out_.suspects.add_bad(id);
@@ -214,12 +210,12 @@ Result<bool> LogPass::compare_with_published(LeafIndex from, LeafIndex to) {
       out_.remarks.push_back(read.error().message + ".");
       return named;
     }
-    TRY_VOID(log_.read_entries(
-        LeafIndex{start}, stop, [&](LeafIndex id, std::optional<ByteView> bytes) -> Result<void> {
+    TRY_VOID(
+        log_.read_each(LeafIndex{start}, stop, [&](LeafIndex id, ByteView bytes) -> Result<void> {
           const Bytes& then = published[id];
-          if (!bytes || std::ranges::equal(*bytes, then)) return {};
+          if (std::ranges::equal(bytes, then)) return {};
           const auto before = decode_entry(then);
-          const auto now = decode_entry(*bytes);
+          const auto now = decode_entry(bytes);
           if (!before.ok() || !now.ok()) return {};
           Finding finding = finding_of(id, *before);
           std::tie(finding.recorded, finding.actual) = differences(*before, *now);

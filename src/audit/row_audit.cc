@@ -10,16 +10,14 @@
 #include "audit/key_states.h"
 #include "audit/ledger_places.h"
 #include "audit/row_judge.h"
-#include "audit/row_stream.h"
 #include "audit/table_fit.h"
-#include "base/read_ahead.h"
+#include "audit/table_rows.h"
 #include "ledger/position_key.h"
 
 namespace pgtally {
 namespace {
 
 constexpr std::size_t kLeastMemory = std::size_t{256} << 10;  // of one source
-constexpr std::size_t kBlocksAhead = 4;
 
 // Truncating a table, and altering it so that it is written anew, takes its rows from snapshots that
 // were taken before; detaching a partition does as well. Catalogs that are read by SQL are those of the
@@ -58,11 +56,17 @@ class RowPass : public RowAudit {
  private:
   [[nodiscard]] bool is_asked_for(std::string_view name) const;
   // Salts that come with the entries are kept, those that can be made are made when they are needed.
-  [[nodiscard]] Comparison::SaltOf salts_of(const std::string& name) const {
-    if (!log_->salts_at_any_time()) return {};
-    return [log = log_, name](LeafIndex id) { return log->salt(name, id); };
+  [[nodiscard]] Comparison::Rules rules(const std::string& name, bool salts) const {
+    Comparison::Rules rules;
+    rules.salts = salts;
+    if (log_->salts_at_any_time()) {
+      rules.salts_of = [log = log_, name](std::span<const LeafIndex> ids, std::span<Hash> made) {
+        return log->salts(name, ids, made);
+      };
+    }
+    return rules;
   }
-  Source& source(const std::string& name);
+  Source& source(std::string_view name);
   [[nodiscard]] Result<void> take_staged();
   [[nodiscard]] Result<void> compare_source(const LoggedSource& logged, LogOutcome& log,
                                             SourceReport& report);
@@ -70,13 +74,13 @@ class RowPass : public RowAudit {
                                               SourceReport& report);
   [[nodiscard]] Result<void> compare_table(const LoggedSource& logged, RowPlace place,
                                            LogOutcome& log, SourceReport& report);
-  [[nodiscard]] Result<bool> read_rows(const LoggedSource& logged, const RowPlace& place,
-                                       const std::string& relation, TableFit& fit,
-                                       Comparison& comparison, RowJudge& judge,
-                                       SourceReport& report);
+  [[nodiscard]] Result<void> add_rows(const LoggedSource& logged, TableRows& rows,
+                                      Comparison& comparison);
+  [[nodiscard]] Result<void> report_unread(const LoggedSource& logged, const RowPlace& place,
+                                           const std::string& sqlstate, const Error& error,
+                                           RowJudge& judge, SourceReport& report);
   [[nodiscard]] Result<void> judge_rows(const LoggedSource& logged, const RowPlace& place,
-                                        const TableFit& fit, Comparison& comparison,
-                                        RowJudge& judge);
+                                        Comparison& comparison, RowJudge& judge);
   [[nodiscard]] Result<void> judge_numbers(const LoggedSource& logged, const RowPlace& place,
                                            std::uint64_t rows, RowJudge& judge);
   [[nodiscard]] Result<void> report_gone(const LoggedSource& logged, const std::string& what,
@@ -89,7 +93,7 @@ class RowPass : public RowAudit {
   std::unique_ptr<RowPlaces> places_;
   AuditOptions options_;
   KeyHasher hasher_;
-  std::map<std::string, Source> sources_;
+  std::map<std::string, Source, std::less<>> sources_;
   std::string last_name_;  // entries of one source come together
   Source* last_ = nullptr;
 };
@@ -100,7 +104,7 @@ bool RowPass::is_asked_for(std::string_view name) const {
                                                 name) != options_.sources.end());
 }
 
-Source& RowPass::source(const std::string& name) {
+Source& RowPass::source(std::string_view name) {
   if (last_ != nullptr && name == last_name_) return *last_;
   auto found = sources_.find(name);
   if (found == sources_.end()) {
@@ -113,8 +117,10 @@ Source& RowPass::source(const std::string& name) {
         static_cast<std::size_t>(static_cast<double>(options_.memory) *
                                  (static_cast<double>(entries) / static_cast<double>(all))));
     found = sources_
-                .emplace(name, Source{KeyStates(entries, memory / 2, hasher_, spool_directory()),
-                                      memory, log_->has_salts(name)})
+                .emplace(std::string(name),
+                         Source{KeyStates(entries, memory, hasher_, spool_directory(),
+                                          !log_->salts_at_any_time()),
+                                memory, log_->has_salts(name)})
                 .first;
   }
   last_name_ = name;
@@ -123,7 +129,7 @@ Source& RowPass::source(const std::string& name) {
 }
 
 Result<void> RowPass::visit(const VisitedEntry& visited) {
-  const Entry& entry = visited.entry;
+  const EntryView& entry = visited.entry;
   if (entry.operation > Operation::kTruncate || !is_asked_for(entry.source)) return {};
   Source& s = source(entry.source);
   if (entry.operation == Operation::kTruncate) {
@@ -143,7 +149,7 @@ Result<void> RowPass::visit(const VisitedEntry& visited) {
   if (s.has_salts && state.is_living()) {
     state.salted = true;
     if (!log_->salts_at_any_time()) {
-      TRY(state.salt, log_->salt(entry.source, visited.id));
+      TRY_VOID(log_->salts(entry.source, std::span(&visited.id, 1), std::span(&state.salt, 1)));
     }
   }
   return s.states.put(entry.key, state);
@@ -183,7 +189,7 @@ Result<std::vector<SourceReport>> RowPass::compare(LogOutcome& log) {
     }
     report.mode = logged.definitions.rbegin()->second.mode;
     report.relation = logged.definitions.rbegin()->second.relation;
-    (void)source(name);
+    TRY_VOID(source(name).states.finish());
     auto done = compare_source(logged, log, report);
     if (!done.ok()) return std::move(done).error().within("source " + name);
     sources_.erase(name);
@@ -222,18 +228,33 @@ Result<void> RowPass::compare_table(const LoggedSource& logged, RowPlace place, 
     TRY_VOID(place.connection->execute("ROLLBACK TO audit_source"));
     return report_gone(logged, "table " + relation + " is not there", counting, report);
   }
-  auto fitted =
-      TableFit::make(logged.definitions, s.states.definitions(), *shape, place.renamed_since);
+  const auto make_fit = [&] {
+    return TableFit::make(logged.definitions, s.states.definitions(), *shape, place.renamed_since);
+  };
+  const auto fitted = make_fit();
   if (!fitted.ok()) return report_gone(logged, fitted.error().message, counting, report);
-  TableFit fit = std::move(*fitted);
+  const TableFit& fit = *fitted;
   const bool salts = s.has_salts || !newest.blind;
   report.content_checked =
       salts && newest.content == ContentKind::kRow && !has_position_key(newest);
 
-  Comparison comparison(s.states, s.memory / 4, spool_directory(), salts, salts_of(logged.name));
+  Comparison::Rules how = rules(logged.name, salts);
+  how.shape_of = [&](std::uint32_t definition) { return fit.shape_of(definition); };
+  Comparison comparison(s.states, s.memory / 8, spool_directory(), std::move(how));
   RowJudge judge(logged, place, &fit, log, report);
-  TRY(const bool complete, read_rows(logged, place, relation, fit, comparison, judge, report));
-  if (!complete) return {};
+  RowStream::Extras extras;
+  extras.skipped = place.skipped;
+  if (place.has_xid) extras.xid = "t.xid";
+  if (place.sweeps_only && newest.time) extras.time = *newest.time;
+  TableRows rows(place);
+  const auto read = [&]() -> Result<void> {
+    TRY_VOID(rows.start(relation, *shape, make_fit, extras));
+    return add_rows(logged, rows, comparison);
+  };
+  const auto done = read();
+  report.rows = comparison.rows();
+  if (!done.ok()) return report_unread(logged, place, rows.sqlstate(), done.error(), judge, report);
+  TRY_VOID(place.connection->execute("RELEASE audit_source"));
   report.rows_checked = true;
   TRY(const bool whole, is_as_in_snapshot(*place.connection, shape->oid));
   if (!whole) {
@@ -243,64 +264,51 @@ Result<void> RowPass::compare_table(const LoggedSource& logged, RowPlace place, 
     report.not_covered = fit.not_covered(s.states.definitions(), *shape);
     return judge_numbers(logged, place, comparison.rows(), judge);
   }
-  TRY_VOID(judge_rows(logged, place, fit, comparison, judge));
+  TRY_VOID(judge_rows(logged, place, comparison, judge));
   report.not_covered = fit.not_covered(comparison.living_definitions(), *shape);
   return judge.finish(*log_);
 }
 
-// False if its rows cannot be read: because they are damaged, which is a finding, or altered meanwhile.
-Result<bool> RowPass::read_rows(const LoggedSource& logged, const RowPlace& place,
-                                const std::string& relation, TableFit& fit, Comparison& comparison,
-                                RowJudge& judge, SourceReport& report) {
-  RowStream::Extras extras;
-  extras.skipped = place.skipped;
-  if (place.has_xid) extras.xid = "t.xid";
-  if (place.sweeps_only && fit.newest().time) extras.time = *fit.newest().time;
+Result<void> RowPass::add_rows(const LoggedSource& logged, TableRows& rows,
+                               Comparison& comparison) {
   const std::string phase = "reading " + logged.name;
-  const auto read_all = [&]() -> Result<void> {
-    TRY(RowStream stream, RowStream::start(*place.connection, relation, fit, extras));
-    // A thread of its own reads and hashes, while this one deals out.
-    ReadAhead<RowBlock> ahead(kBlocksAhead, [&](RowBlock& block) { return stream.next(block); });
-    RowBlock block;
-    while (true) {
-      TRY(const bool more, ahead.next(block));
-      if (!more) break;
-      for (const TableRow& row : block.taken()) TRY_VOID(comparison.add(row));
-      progress(phase, comparison.rows(), source(logged.name).states.count());
-    }
-    return {};
-  };
-  const auto done = read_all();
-  report.rows = comparison.rows();
-  if (done.ok()) {
-    TRY_VOID(place.connection->execute("RELEASE audit_source"));
-    return true;
+  RowBlock block;
+  while (true) {
+    TRY(const bool more, rows.next(block));
+    if (!more) return {};
+    TRY_VOID(comparison.add(block.hashed()));
+    progress(phase, comparison.rows(), source(logged.name).states.count());
   }
+}
+
+// Rows cannot be read because they are damaged, which is a finding, or altered meanwhile; all else is an
+// error.
+Result<void> RowPass::report_unread(const LoggedSource& logged, const RowPlace& place,
+                                    const std::string& sqlstate, const Error& error,
+                                    RowJudge& judge, SourceReport& report) {
   // What the server says of damaged pages, and of bytes that are no value of their type.
-  const std::string sqlstate(place.connection->last_sqlstate());
   const bool is_damaged = sqlstate.starts_with("XX") || sqlstate.starts_with("22") ||
                           sqlstate == "58P01" || sqlstate == "54000";
   const bool is_altered = sqlstate == "42703" || sqlstate == "42P01";
-  if (!is_damaged && !is_altered) return done.error();
+  if (!is_damaged && !is_altered) return error;
   TRY_VOID(place.connection->execute("ROLLBACK TO audit_source"));
   report.content_checked = false;
   if (is_altered) {
-    report.why_not = "its table was altered while the log was read: " + done.error().message;
-    return false;
+    report.why_not = "its table was altered while the log was read: " + error.message;
+    return {};
   }
-  report.why_not = "its table cannot be read: " + done.error().message;
+  report.why_not = "its table cannot be read: " + error.message;
   judge.accuse(FindingKind::kChanged, fmt::format("{} entries", logged.entries), report.why_not);
-  return false;
+  return {};
 }
 
 Result<void> RowPass::judge_rows(const LoggedSource& logged, const RowPlace& place,
-                                 const TableFit& fit, Comparison& comparison, RowJudge& judge) {
-  const auto shape_of = [&](std::uint32_t definition) { return fit.shape_of(definition); };
+                                 Comparison& comparison, RowJudge& judge) {
   std::optional<Later> later;
   if (place.look_again) {
     bool differs = false;
     std::vector<RowPlaces::Unrecorded> unrecorded;
-    TRY_VOID(comparison.run(shape_of, [&](const Difference& difference) {
+    TRY_VOID(comparison.run([&](const Difference& difference) {
       differs = differs || judge.may_accuse(difference);
       if (judge.is_asked_for(difference) && unrecorded.size() < RowJudge::kMostAsked) {
         unrecorded.push_back({difference.key, difference.row->key, difference.row->xid});
@@ -312,7 +320,7 @@ Result<void> RowPass::judge_rows(const LoggedSource& logged, const RowPlace& pla
       TRY(later, places_->look_again(logged, hasher_, unrecorded));
     }
   }
-  return comparison.run(shape_of, [&](const Difference& difference) {
+  return comparison.run([&](const Difference& difference) {
     return judge.judge(difference, later ? &*later : nullptr);
   });
 }
@@ -345,16 +353,12 @@ Result<void> RowPass::judge_numbers(const LoggedSource& logged, const RowPlace& 
 Result<void> RowPass::report_gone(const LoggedSource& logged, const std::string& what,
                                   RowJudge& judge, SourceReport& report) {
   Source& s = source(logged.name);
-  Comparison nothing(s.states, kLeastMemory, spool_directory(), false);
+  Comparison nothing(s.states, kLeastMemory, spool_directory(), {});
   std::uint64_t living = 0;
-  TRY_VOID(nothing.run([](std::uint32_t) { return std::nullopt; },
-                       [&](const Difference& difference) {
-                         if (difference.kind == Difference::Kind::kMissing &&
-                             !difference.state->is_staged()) {
-                           ++living;
-                         }
-                         return Result<void>();
-                       }));
+  TRY_VOID(nothing.run([&](const Difference& difference) {
+    if (difference.kind == Difference::Kind::kMissing && !difference.state->is_staged()) ++living;
+    return Result<void>();
+  }));
   report.why_not = what;
   if (living > 0) {
     judge.accuse(FindingKind::kMissing, fmt::format("{} rows were recorded", living), what);
@@ -367,7 +371,9 @@ Result<void> RowPass::compare_appended(const LoggedSource& logged, LogOutcome& l
                                        SourceReport& report) {
   Source& s = source(logged.name);
   const bool salts = s.has_salts || !logged.definitions.rbegin()->second.blind;
-  Comparison comparison(s.states, s.memory / 4, spool_directory(), salts, salts_of(logged.name));
+  Comparison::Rules how = rules(logged.name, salts);
+  how.shape_of = [](std::uint32_t) { return std::optional<std::size_t>(0); };
+  Comparison comparison(s.states, s.memory / 8, spool_directory(), std::move(how));
   const RowPlace place;
   RowJudge judge(logged, place, nullptr, log, report);
   TableRow row;
@@ -377,7 +383,7 @@ Result<void> RowPass::compare_appended(const LoggedSource& logged, LogOutcome& l
       [&](ByteView key, const Hash& content) {
         row.key.assign(key.begin(), key.end());
         row.contents[0] = content;
-        return comparison.add(row);
+        return comparison.add(std::span(&row, 1));
       },
       [&](LeafIndex id, const Hash& entry, const Hash& content) -> Result<void> {
         KeyState state;
@@ -385,7 +391,7 @@ Result<void> RowPass::compare_appended(const LoggedSource& logged, LogOutcome& l
         state.content = entry;
         state.salted = s.has_salts;
         if (s.has_salts) {
-          TRY(state.salt, log_->salt(logged.name, id));
+          TRY_VOID(log_->salts(logged.name, std::span(&id, 1), std::span(&state.salt, 1)));
         }
         Difference difference;
         difference.state = &state;
@@ -401,12 +407,10 @@ Result<void> RowPass::compare_appended(const LoggedSource& logged, LogOutcome& l
   report.rows = comparison.rows();
   report.rows_checked = true;
   report.content_checked = salts;
-  TRY_VOID(comparison.run([](std::uint32_t) { return std::optional<std::size_t>(0); },
-                          [&](const Difference& difference) -> Result<void> {
-                            const bool was_pruned =
-                                difference.kind == Difference::Kind::kMissing && !appended->all;
-                            return was_pruned ? Result<void>() : judge.judge(difference, nullptr);
-                          }));
+  TRY_VOID(comparison.run([&](const Difference& difference) -> Result<void> {
+    const bool was_pruned = difference.kind == Difference::Kind::kMissing && !appended->all;
+    return was_pruned ? Result<void>() : judge.judge(difference, nullptr);
+  }));
   return judge.finish(*log_);
 }
 
@@ -420,8 +424,8 @@ Result<std::unique_ptr<RowAudit>> make_row_audit(AuditedLog& log, std::unique_pt
 }
 
 Result<std::unique_ptr<RowAudit>> rows_of_ledger(const Ledger& ledger, AuditedLog& log,
-                                                 const AuditOptions& options) {
-  TRY(auto places, LedgerPlaces::open(ledger, log.size(), options.wait));
+                                                 const AuditOptions& options, SideSessions* sides) {
+  TRY(auto places, LedgerPlaces::open(ledger, log.size(), options.wait, sides));
   return make_row_audit(log, std::move(places), options);
 }
 

@@ -4,7 +4,7 @@
 //   compare()   then for each source: what is staged goes there as well; the table's rows are read,
 //               hashed and compared (Comparison); what differs is judged (RowJudge)
 //
-// Memory: what the options allow, half of it while entries come, and half for one source's rows.
+// Memory: what the options allow, shared among the sources by their entries.
 #pragma once
 
 #include <memory>

@@ -211,18 +211,6 @@ void RowJudge::hold_undecided(const Difference& d, const std::string& because) {
   held_.push_back(std::move(held));
 }
 
-Result<Bytes> RowJudge::key_of(AuditedLog& log, LeafIndex id) const {
-  Bytes key;
-  TRY_VOID(log.read_entries(id, LeafIndex{id.value + 1},
-                            [&](LeafIndex, std::optional<ByteView> bytes) -> Result<void> {
-                              if (!bytes) return {};
-                              auto entry = decode_entry(*bytes);
-                              if (entry.ok()) key = std::move(entry->key);
-                              return {};
-                            }));
-  return key;
-}
-
 Result<void> RowJudge::finish(AuditedLog& log) {
   // A log may be readable in its order alone.
   std::stable_sort(held_.begin(), held_.end(), [](const Held& a, const Held& b) {
@@ -230,7 +218,8 @@ Result<void> RowJudge::finish(AuditedLog& log) {
   });
   for (Held& held : held_) {
     if (held.key.empty() && held.finding.id) {
-      TRY(held.key, key_of(log, *held.finding.id));
+      TRY(auto entry, log.entry(*held.finding.id));
+      if (entry) held.key = std::move(entry->key);
     }
     if (!held.key.empty()) held.finding.key = key_for_people(held.key);
     if (held.is_undecided) {

@@ -60,7 +60,6 @@ class RowJudge {
   [[nodiscard]] bool is_about_gone_columns(const Difference& difference);
   void hold(const Difference& difference, Finding finding);
   void hold_undecided(const Difference& difference, const std::string& because);
-  [[nodiscard]] Result<Bytes> key_of(AuditedLog& log, LeafIndex id) const;
 
   const LoggedSource* source_;
   const RowPlace* place_;

@@ -20,6 +20,7 @@
 #include "audit/key_states.h"
 #include "audit/log_check.h"
 #include "audit/row_stream.h"
+#include "audit/side_sessions.h"
 #include "audit/table_fit.h"
 #include "pgtally/result.h"
 #include "postgres/connection.h"
@@ -32,6 +33,7 @@ struct RowPlace {
   std::string place;                     // host:port/database, where it is not the ledger's own
   pg::Connection* connection = nullptr;  // in a transaction that shows one state; null: see why_not
   std::string why_not;
+  SideSessions* sides = nullptr;  // beside the connection; may be null
 
   // What the table has become that the newest definition does not say yet.
   std::string relation;  // empty: what it says

@@ -105,15 +105,23 @@ Result<TableFit> TableFit::make(const Definitions& definitions, const std::set<s
   return fit;
 }
 
+RowEncoder::Values TableFit::values_for(const Shape& shape, RowEncoder::Values values) {
+  if (shape.names.size() == columns_.size()) return values;
+  values_.assign(values.begin(), values.end());
+  values_.resize(shape.names.size());
+  return values_;
+}
+
+Result<bool> TableFit::append_preimage(std::size_t shape, RowEncoder::Values values, Bytes& out) {
+  const Shape& s = shapes_[shape];
+  if (values.size() != columns_.size()) return reject("a row has another number of columns");
+  return s.encoder->append_preimage(values_for(s, values), out);
+}
+
 Result<std::optional<Hash>> TableFit::content(std::size_t shape, RowEncoder::Values values) {
   const Shape& s = shapes_[shape];
   if (values.size() != columns_.size()) return reject("a row has another number of columns");
-  if (s.names.size() != columns_.size()) {
-    values_.assign(values.begin(), values.end());
-    values_.resize(s.names.size());
-    values = values_;
-  }
-  auto content = s.encoder->content(values);
+  auto content = s.encoder->content(values_for(s, values));
   if (content.ok()) return std::optional(*content);
   if (s.is_hash_column) return std::optional<Hash>();
   return std::move(content).error();

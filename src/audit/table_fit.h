@@ -43,6 +43,9 @@ class TableFit {
   // column holds none.
   [[nodiscard]] std::size_t shapes() const { return shapes_.size(); }
   [[nodiscard]] Result<std::optional<Hash>> content(std::size_t shape, RowEncoder::Values values);
+  // Appends what has to be hashed for it. False, and nothing appended, where content() has to be asked.
+  [[nodiscard]] Result<bool> append_preimage(std::size_t shape, RowEncoder::Values values,
+                                             Bytes& out);
   // Nothing for a definition that is not known or not used.
   [[nodiscard]] std::optional<std::size_t> shape_of(std::uint32_t definition) const;
 
@@ -66,6 +69,8 @@ class TableFit {
   [[nodiscard]] std::string name_now(std::uint32_t definition, std::string column) const;
   [[nodiscard]] Shape shape(const SourceDefinition& definition, const TableShape& table) const;
   void want(const std::string& column);
+  // What the shape's encoder takes: with those that are gone, which are NULL.
+  [[nodiscard]] RowEncoder::Values values_for(const Shape& shape, RowEncoder::Values values);
   [[nodiscard]] Result<void> make_encoder(Shape& shape) const;
 
   Definitions definitions_;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 
 #include "base/encoding.h"
 
@@ -81,6 +82,25 @@ std::optional<Hash> TreeCheck::append(const std::optional<Hash>& leaf) {
   recorded_.append(other.value_or(now));
   check_roots();
   return other;
+}
+
+bool TreeCheck::append_tile(std::span<const Hash> leaves) {
+  const std::uint64_t size = recorded_.frontier().size().value;
+  if (plain_ || leaves.size() != kTileWidth || size % kTileWidth != 0) return false;
+  const std::vector<Hash>& stored = stored_.stored({0, size / kTileWidth});
+  if (stored.size() == kTileWidth &&
+      std::memcmp(stored.data(), leaves.data(), leaves.size_bytes()) != 0) {
+    return false;
+  }
+  const auto is_within = [&](TreeSize signed_size) {
+    return signed_size.value > size && signed_size.value < size + kTileWidth;
+  };
+  const auto& roots = roots_.all();
+  if (next_root_ < roots.size() && is_within(roots[next_root_].size)) return false;
+  if (heads_ && is_within(heads_->size)) return false;
+  recorded_.append_tile(leaves);
+  check_roots();
+  return true;
 }
 
 bool TreeCheck::agrees(const Hash& root) {

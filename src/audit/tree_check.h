@@ -9,6 +9,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -49,6 +50,9 @@ class TreeCheck {
   // The next entry's leaf, nothing if it cannot be read. Gives the leaf that was recorded where that is
   // known to be another one. Reads nothing.
   std::optional<Hash> append(const std::optional<Hash>& leaf);
+  // A whole tile of leaves at once, in half the time, where nothing in it is to be looked at: its leaves
+  // are those that were recorded, and nothing was signed in between. False if it has to be append().
+  [[nodiscard]] bool append_tile(std::span<const Hash> leaves);
   [[nodiscard]] Result<void> end_range();
 
   // After the last entry.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 namespace pgtally {
 namespace {
@@ -146,7 +147,17 @@ Result<Hash> hash_from_hex(std::string_view text) {
 
 bool is_utf8(ByteView bytes) {
   std::size_t at = 0;
+  // Most text is ASCII, of which eight bytes are looked at together.
+  constexpr std::uint64_t kBeyondAscii = 0x8080808080808080;
   while (at < bytes.size()) {
+    std::uint64_t eight = 0;
+    if (bytes.size() - at >= sizeof eight) {
+      std::memcpy(&eight, bytes.data() + at, sizeof eight);
+      if ((eight & kBeyondAscii) == 0) {
+        at += sizeof eight;
+        continue;
+      }
+    }
     const std::size_t length = utf8_length_at(bytes, at);
     if (length == 0) return false;
     at += length;

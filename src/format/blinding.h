@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <span>
 
 #include "pgtally/content.h"
 #include "pgtally/types.h"
@@ -15,5 +16,11 @@ using BlindingSecret = std::array<std::uint8_t, 32>;
 
 // SHA-256(secret || uint64 id).
 [[nodiscard]] Hash salt_of(const BlindingSecret& secret, LeafIndex id);
+
+// The same for many; `salts` has a place for each id.
+void salts_of(const BlindingSecret& secret, std::span<const LeafIndex> ids, std::span<Hash> salts);
+
+// blinded() of each content with its salt, in its place.
+void blind(std::span<const Hash> salts, std::span<Hash> contents);
 
 }  // namespace pgtally

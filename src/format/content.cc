@@ -10,9 +10,6 @@
 namespace pgtally {
 namespace {
 
-// A literal with a zero byte at its end, which stands in what is hashed.
-constexpr std::string_view kBlindPrefix("pgtally/blind/v1\0", 17);
-
 Result<void> check_value(std::string_view name, std::string_view value) {
   if (value.size() > kMaxColumnValueSize) {
     return reject("the value of column " + quoted(name) +

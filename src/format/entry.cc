@@ -112,9 +112,21 @@ bool is_source_name(std::string_view name) {
   });
 }
 
-EntryView Entry::view() const {
+Entry::operator EntryView() const {
   return {operation, definition, ordinal,         sequenced_at, source_time,
           source,    key,        source_position, content_hash};
+}
+
+void Entry::assign(const EntryView& view) {
+  operation = view.operation;
+  definition = view.definition;
+  ordinal = view.ordinal;
+  sequenced_at = view.sequenced_at;
+  source_time = view.source_time;
+  source = view.source;
+  key.assign(view.key.begin(), view.key.end());
+  source_position = view.source_position;
+  content_hash = view.content_hash;
 }
 
 Result<ByteView> encode_into(const EntryView& entry, EntryBuffer& buffer) {
@@ -135,7 +147,7 @@ Result<ByteView> encode_into(const EntryView& entry, EntryBuffer& buffer) {
 
 Result<Bytes> encode(const Entry& entry) {
   EntryBuffer buffer;
-  TRY(const ByteView bytes, encode_into(entry.view(), buffer));
+  TRY(const ByteView bytes, encode_into(entry, buffer));
   return Bytes(bytes.begin(), bytes.end());
 }
 
@@ -148,41 +160,65 @@ Result<std::uint8_t> entry_version(ByteView bytes) {
   return bytes[0];
 }
 
-// A sequenced_at above 2^63-1 turns negative here, and check() refuses it.
-Result<void> decode_entry_into(ByteView bytes, Entry& entry) {
+Result<EntryView> decode_entry_view(ByteView bytes) {
   TRY(const std::uint8_t version, entry_version(bytes));
   if (version != kEntryVersion) {
     return reject("an entry of version " + std::to_string(version) + " cannot be read",
                   "A newer pgtally may know it. Its place in the log can be proved all the same.");
   }
   ByteReader in(bytes.subspan(1));
+  EntryView entry;
   TRY(const std::uint8_t operation, in.u8("operation"));
-  TRY(const std::uint32_t definition, in.u32("definition"));
-  TRY(const std::uint64_t ordinal, in.u64("ordinal"));
+  entry.operation = static_cast<Operation>(operation);
+  TRY(entry.definition, in.u32("definition"));
+  TRY(entry.ordinal, in.u64("ordinal"));
+  // Above 2^63-1 it turns negative here, and check() refuses it.
   TRY(const std::uint64_t sequenced_at, in.u64("sequenced_at"));
+  entry.sequenced_at = Time{static_cast<std::int64_t>(sequenced_at)};
   TRY(const std::uint64_t source_time, in.u64("source_time"));
+  entry.source_time = Time{static_cast<std::int64_t>(source_time)};
   TRY(const ByteView source, in.opaque(1, 1, kMaxSourceSize, "source"));
-  TRY(const ByteView key, in.opaque(2, 0, kMaxKeySize, "key"));
+  entry.source = as_text(source);
+  TRY(entry.key, in.opaque(2, 0, kMaxKeySize, "key"));
   TRY(const ByteView position, in.opaque(1, 0, kMaxSourcePositionSize, "source_position"));
+  entry.source_position = as_text(position);
   TRY(const ByteView content_hash, in.raw(Hash::kSize, "content_hash"));
   TRY_VOID(in.finish("entry"));
-
-  // A sequenced_at above 2^63-1 turns negative here, and check() refuses it.
-  entry.operation = static_cast<Operation>(operation);
-  entry.definition = definition;
-  entry.ordinal = ordinal;
-  entry.sequenced_at = Time{static_cast<std::int64_t>(sequenced_at)};
-  entry.source_time = Time{static_cast<std::int64_t>(source_time)};
-  entry.source = as_text(source);
-  entry.key.assign(key.begin(), key.end());
-  entry.source_position = as_text(position);
   std::copy(content_hash.begin(), content_hash.end(), entry.content_hash.bytes.begin());
-  return check(entry.view());
+  TRY_VOID(check(entry));
+  return entry;
+}
+
+EntryView view_of_encoded(ByteView bytes) {
+  const std::uint8_t* at = bytes.data() + 1;
+  const auto integer = [&](int width) {
+    std::uint64_t value = 0;
+    for (int i = 0; i < width; ++i) value = value << 8 | *at++;
+    return value;
+  };
+  const auto opaque = [&](int width) {
+    const std::uint64_t size = integer(width);
+    const ByteView taken(at, size);
+    at += size;
+    return taken;
+  };
+  EntryView entry;
+  entry.operation = static_cast<Operation>(integer(1));
+  entry.definition = static_cast<std::uint32_t>(integer(4));
+  entry.ordinal = integer(8);
+  entry.sequenced_at = Time{static_cast<std::int64_t>(integer(8))};
+  entry.source_time = Time{static_cast<std::int64_t>(integer(8))};
+  entry.source = as_text(opaque(1));
+  entry.key = opaque(2);
+  entry.source_position = as_text(opaque(1));
+  std::copy_n(at, Hash::kSize, entry.content_hash.bytes.begin());
+  return entry;
 }
 
 Result<Entry> decode_entry(ByteView bytes) {
+  TRY(const EntryView view, decode_entry_view(bytes));
   Entry entry;
-  TRY_VOID(decode_entry_into(bytes, entry));
+  entry.assign(view);
   return entry;
 }
 

@@ -14,15 +14,20 @@ bool is_hashed(ByteView key) {
   return key.size() >= 2 && key[0] == 0xff && key[1] == 0xff;
 }
 
-void put_hash(ByteWriter& out, ByteView bytes) {
-  out.u16(kPrefixLimit);
-  out.raw(sha256(bytes).view());
+void put_prefixed(Bytes& out, std::size_t prefix, ByteView bytes) {
+  out.push_back(static_cast<std::uint8_t>(prefix >> 8));
+  out.push_back(static_cast<std::uint8_t>(prefix));
+  out.insert(out.end(), bytes.begin(), bytes.end());
+}
+
+void put_hash(Bytes& out, ByteView bytes) {
+  put_prefixed(out, kPrefixLimit, sha256(bytes).view());
 }
 
 template <typename Column>
-Result<Bytes> encode_columns(std::span<const Column> columns) {
+Result<void> encode_columns(std::span<const Column> columns, Bytes& out) {
   if (columns.empty()) return reject("a key has at least one column");
-  ByteWriter whole;
+  out.clear();
   bool fits = true;
   for (std::size_t i = 0; i < columns.size(); ++i) {
     const ByteView column = as_bytes(columns[i]);
@@ -32,15 +37,16 @@ Result<Bytes> encode_columns(std::span<const Column> columns) {
     }
     fits = fits && column.size() <= kMaxKeyColumnSize;
     if (column.size() >= kPrefixLimit) {
-      put_hash(whole, column);
+      put_hash(out, column);
     } else {
-      whole.opaque(column, 2);
+      put_prefixed(out, column.size(), column);
     }
   }
-  if (fits && whole.bytes().size() <= kMaxKeySize) return std::move(whole).bytes();
-  ByteWriter hashed;
-  put_hash(hashed, whole.bytes());
-  return std::move(hashed).bytes();
+  if (fits && out.size() <= kMaxKeySize) return {};
+  Bytes hashed;
+  put_hash(hashed, out);
+  out = std::move(hashed);
+  return {};
 }
 
 // Calls `column` with each column of a key that is not hashed.
@@ -72,11 +78,19 @@ Result<void> check_hashed(ByteView key) {
 }  // namespace
 
 Result<Bytes> encode_key(std::span<const std::string_view> columns) {
-  return encode_columns(columns);
+  Bytes key;
+  TRY_VOID(encode_columns(columns, key));
+  return key;
 }
 
 Result<Bytes> encode_key(std::span<const std::string> columns) {
-  return encode_columns(columns);
+  Bytes key;
+  TRY_VOID(encode_columns(columns, key));
+  return key;
+}
+
+Result<void> encode_key_into(std::span<const std::string_view> columns, Bytes& key) {
+  return encode_columns(columns, key);
 }
 
 Result<DecodedKey> decode_key(ByteView key) {

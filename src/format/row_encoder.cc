@@ -89,13 +89,13 @@ Result<Bytes> RowEncoder::key_of(Values values) const {
   return pgtally::encode_key(std::span<const std::string_view>(key_texts_));
 }
 
+RowEncoder::Values RowEncoder::covered_of(Values values) const {
+  for (std::size_t i = 0; i < covered_.size(); ++i) covered_values_[i] = values[covered_[i].place];
+  return covered_values_;
+}
+
 Result<Hash> RowEncoder::content_of(Values values) const {
-  if (!hash_) {
-    for (std::size_t i = 0; i < covered_.size(); ++i) {
-      covered_values_[i] = values[covered_[i].place];
-    }
-    return hasher_->hash(covered_values_);
-  }
+  if (!hash_) return hasher_->hash(covered_of(values));
   const auto& value = values[hash_->place];
   const auto hash = value ? hash_from_bytea_text(*value) : std::nullopt;
   // 32 zero bytes mean "no content" in an entry.
@@ -123,6 +123,12 @@ Result<Bytes> RowEncoder::encode_key(Values values) const {
 Result<Hash> RowEncoder::content(Values values) const {
   TRY_VOID(check_width(values));
   return content_of(values);
+}
+
+Result<bool> RowEncoder::append_preimage(Values values, Bytes& out) const {
+  TRY_VOID(check_width(values));
+  if (hash_) return false;
+  return hasher_->append_preimage(covered_of(values), out);
 }
 
 Result<EncodedRow> RowEncoder::encode(Values values) const {

@@ -38,6 +38,9 @@ class RowEncoder {
   [[nodiscard]] Result<EncodedRow> encode(Values values) const;
   [[nodiscard]] Result<Bytes> encode_key(Values values) const;  // the key alone
   [[nodiscard]] Result<Hash> content(Values values) const;      // the content alone
+  // Appends what has to be hashed for the content. False, and nothing appended, where content() has to be
+  // asked: of a long row, or where a column holds the hash.
+  [[nodiscard]] Result<bool> append_preimage(Values values, Bytes& out) const;
 
  private:
   struct Column {
@@ -48,6 +51,7 @@ class RowEncoder {
   [[nodiscard]] Result<void> check_width(Values values) const;
   [[nodiscard]] Result<Bytes> key_of(Values values) const;
   [[nodiscard]] Result<Hash> content_of(Values values) const;
+  [[nodiscard]] Values covered_of(Values values) const;
   [[nodiscard]] Result<Time> time_of(Values values) const;
 
   std::string source_;

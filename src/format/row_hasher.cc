@@ -30,7 +30,8 @@ Result<RowHasher> RowHasher::create(std::vector<std::string> column_names) {
   return hasher;
 }
 
-Result<Hash> RowHasher::hash(std::span<const std::optional<std::string_view>> values) {
+Result<std::size_t> RowHasher::size_of(
+    std::span<const std::optional<std::string_view>> values) const {
   if (values.size() != by_name_.size()) {
     return reject("a row of " + std::to_string(by_name_.size()) + " columns was given " +
                   std::to_string(values.size()) + " values");
@@ -44,18 +45,29 @@ Result<Hash> RowHasher::hash(std::span<const std::optional<std::string_view>> va
     }
     size += column.prefix.size() + kLengthSize + value->size();
   }
-  // Put together first: hashing takes longer in many small pieces.
-  if (size > kMostTogether) {
-    visit(values, [&](ByteView bytes) { stream_.update(bytes); });
-    return stream_.finish();
-  }
-  together_.resize(size);
-  std::uint8_t* at = together_.data();
+  return size;
+}
+
+Result<bool> RowHasher::append_preimage(std::span<const std::optional<std::string_view>> values,
+                                        Bytes& out) const {
+  TRY(const std::size_t size, size_of(values));
+  if (size > kMostTogether) return false;
+  out.resize(out.size() + size);
+  std::uint8_t* at = out.data() + out.size() - size;
   visit(values, [&](ByteView bytes) {
     if (!bytes.empty()) std::memcpy(at, bytes.data(), bytes.size());
     at += bytes.size();
   });
-  return sha256(together_);
+  return true;
+}
+
+Result<Hash> RowHasher::hash(std::span<const std::optional<std::string_view>> values) {
+  // Put together first: hashing takes longer in many small pieces.
+  together_.clear();
+  TRY(const bool is_together, append_preimage(values, together_));
+  if (is_together) return sha256(together_);
+  visit(values, [&](ByteView bytes) { stream_.update(bytes); });
+  return stream_.finish();
 }
 
 template <typename Put>

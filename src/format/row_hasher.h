@@ -26,6 +26,10 @@ class RowHasher {
   // One value for each column, nullopt for NULL; the text is trusted to be UTF-8, as what a UTF8
   // database sends is. Refuses another number of values, and a value of 2^32 bytes or more.
   [[nodiscard]] Result<Hash> hash(std::span<const std::optional<std::string_view>> values);
+  // Appends what hash() would hash, for those who hash many at once. False, and nothing appended, for a
+  // row that is too long to be put together.
+  [[nodiscard]] Result<bool> append_preimage(
+      std::span<const std::optional<std::string_view>> values, Bytes& out) const;
 
  private:
   struct Column {
@@ -35,7 +39,10 @@ class RowHasher {
   static constexpr std::size_t kMostTogether = 4096;
   static constexpr std::size_t kLengthSize = 4;
   RowHasher() = default;
-  // All that is hashed, piece by piece.
+  // How many bytes are hashed.
+  [[nodiscard]] Result<std::size_t> size_of(
+      std::span<const std::optional<std::string_view>> values) const;
+  // All of them, piece by piece.
   template <typename Put>
   void visit(std::span<const std::optional<std::string_view>> values, Put put) const;
 

@@ -17,11 +17,9 @@ class MemoryAuditedLog : public AuditedLog {
  public:
   TreeSize size() const override { return TreeSize{entries.size()}; }
   Result<void> read_entries(LeafIndex from, LeafIndex to, const Take& take) override {
-    for (std::uint64_t i = from.value; i < to.value; ++i) {
-      const bool is_there = !entries[i].empty();
-      TRY_VOID(take(LeafIndex{i}, is_there ? std::optional(as_bytes(entries[i])) : std::nullopt));
-    }
-    return {};
+    std::vector<ByteView> some;
+    for (std::uint64_t i = from.value; i < to.value; ++i) some.push_back(as_bytes(entries[i]));
+    return take(from, some);
   }
   Result<std::string> problem_of(LeafIndex) override { return std::string("it is missing"); }
   Result<void> read_checkpoints(const TakeCheckpoint& take) override {
@@ -47,7 +45,9 @@ class MemoryAuditedLog : public AuditedLog {
     return found == documents.end() ? Result<std::string>(reject("not there")) : found->second;
   }
   bool has_salts(std::string_view) override { return false; }
-  Result<Hash> salt(std::string_view, LeafIndex) override { return reject("no salts"); }
+  Result<void> salts(std::string_view, std::span<const LeafIndex>, std::span<Hash>) override {
+    return reject("no salts");
+  }
   Result<std::optional<Time>> first_load_ended(std::string_view source) override {
     const auto found = first_loads.find(source);
     return found == first_loads.end() ? std::nullopt : std::optional(found->second);

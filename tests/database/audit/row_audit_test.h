@@ -54,27 +54,26 @@ struct AuditedRows {
 };
 
 // Within the transaction that `ledger` is in.
-inline AuditedRows audit_rows_within(const Ledger& ledger, const AuditOptions& options) {
+inline AuditedRows audit_rows_within(const Ledger& ledger, const AuditOptions& options,
+                                     SideSessions* sides = nullptr) {
   AuditedRows out;
-  const auto log = must(LedgerAuditLog::open(ledger));
-  const auto rows = must(rows_of_ledger(ledger, *log, options));
+  const auto log = must(LedgerAuditLog::open(ledger, sides));
+  const auto rows = must(rows_of_ledger(ledger, *log, options, sides));
   out.log.size = log->size();
-  must(log->read_entries({}, LeafIndex{log->size().value},
-                         [&](LeafIndex id, std::optional<ByteView> bytes) -> Result<void> {
-                           if (!bytes) return reject("an entry that cannot be read");
-                           TRY(const Entry entry, decode_entry(*bytes));
-                           if (entry.source != kLedgerSource) {
-                             LoggedSource& source = out.log.sources[entry.source];
-                             source.name = entry.source;
-                             ++source.entries;
-                             if (entry.operation == Operation::kDefine) {
-                               TRY(const auto text, log->document(entry.content_hash));
-                               TRY(source.definitions[entry.definition],
-                                   decode_source_definition(text));
-                             }
-                           }
-                           return rows->visit({id, entry, false});
-                         }));
+  must(log->read_each(
+      {}, LeafIndex{log->size().value}, [&](LeafIndex id, ByteView bytes) -> Result<void> {
+        TRY(const Entry entry, decode_entry(bytes));
+        if (entry.source != kLedgerSource) {
+          LoggedSource& source = out.log.sources[entry.source];
+          source.name = entry.source;
+          ++source.entries;
+          if (entry.operation == Operation::kDefine) {
+            TRY(const auto text, log->document(entry.content_hash));
+            TRY(source.definitions[entry.definition], decode_source_definition(text));
+          }
+        }
+        return rows->visit({id, entry, false});
+      }));
   out.sources = must(rows->compare(out.log));
   return out;
 }
@@ -83,8 +82,8 @@ inline AuditedRows audit_rows(const Server& server, AuditOptions options = {},
                               const std::string& schema = "pgtally") {
   auto connection = connect(server.conninfo());
   const Ledger ledger = must(Ledger::open(connection, schema));
-  must(connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"));
-  AuditedRows out = audit_rows_within(ledger, options);
+  SideSessions sides = must(SideSessions::begin(connection));
+  AuditedRows out = audit_rows_within(ledger, options, &sides);
   must(connection.execute("ROLLBACK"));
   return out;
 }

@@ -51,6 +51,9 @@ TEST(Entry, is_encoded_as_the_independent_vectors_say) {
     const auto decoded = decode_entry(*bytes);
     ASSERT_TRUE(decoded.ok()) << decoded.error().message;
     EXPECT_EQ(*decoded, entry);
+    Entry seen;
+    seen.assign(view_of_encoded(*bytes));
+    EXPECT_EQ(seen, entry);
   }
 }
 
