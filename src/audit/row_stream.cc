@@ -85,6 +85,7 @@ RowStream::RowStream(pg::CopyOut copy, TableFit fit, const Extras& extras, Colum
       key_texts_(keys_) {}
 
 Result<bool> RowStream::next(RowBlock& block) {
+  block.rows_.resize(RowBlock::kRows);
   block.taken_ = 0;
   block.preimages_.clear();
   block.sizes_.clear();

@@ -42,7 +42,7 @@ class RowBlock {
   // A block ends before its end if it has these.
   static constexpr std::size_t kMostPreimages = std::size_t{256} << 10;
 
-  std::vector<TableRow> rows_ = std::vector<TableRow>(kRows);
+  std::vector<TableRow> rows_;
   std::size_t taken_ = 0;
   // What is still to be hashed, one behind the other, and where the hashes go.
   Bytes preimages_;

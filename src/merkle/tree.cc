@@ -48,21 +48,10 @@ void leaf_hashes(std::span<const ByteView> entries, std::span<Hash> hashes) {
 }
 
 void node_hashes(std::span<const Hash> children, std::span<Hash> parents) {
-  constexpr std::size_t kSize = 1 + 2 * Hash::kSize;
-  std::array<std::uint8_t, kAtOnce * kSize> messages;
-  std::array<ByteView, kAtOnce> views;
-  while (!parents.empty()) {
-    const std::size_t count = std::min(kAtOnce, parents.size());
-    for (std::size_t i = 0; i < count; ++i) {
-      std::uint8_t* message = &messages[i * kSize];
-      message[0] = kNodePrefix;
-      std::memcpy(message + 1, &children[2 * i], 2 * Hash::kSize);
-      views[i] = {message, kSize};
-    }
-    sha256_many(std::span(views).first(count), parents.first(count));
-    children = children.subspan(2 * count);
-    parents = parents.subspan(count);
-  }
+  sha256_each<1 + 2 * Hash::kSize>(parents, [&](std::uint8_t* message, std::size_t i) {
+    message[0] = kNodePrefix;
+    std::memcpy(message + 1, &children[2 * i], 2 * Hash::kSize);
+  });
 }
 
 Hash root_of(std::span<const Hash> leaf_hashes) {

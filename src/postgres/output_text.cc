@@ -4,6 +4,7 @@
 #include <charconv>
 #include <limits>
 
+#include "base/encoding.h"
 #include "postgres/encode.h"
 
 namespace pgtally::pg {
@@ -131,16 +132,6 @@ void put_timestamp(Text& text, std::int64_t microseconds, bool with_zone) {
 
 constexpr std::string_view kHexDigits = "0123456789abcdef";
 
-void append_hex(std::string& out, ByteView bytes) {
-  const std::size_t start = out.size();
-  out.resize(start + 2 * bytes.size());
-  char* to = out.data() + start;
-  for (const std::uint8_t byte : bytes) {
-    *to++ = kHexDigits[byte >> 4];
-    *to++ = kHexDigits[byte & 15];
-  }
-}
-
 void put_uuid(Text& text, ByteView bytes) {
   for (std::size_t i = 0; i < bytes.size(); ++i) {
     if (i == 4 || i == 6 || i == 8 || i == 10) text.put('-');
@@ -265,8 +256,7 @@ bool append_output_text(Type type, ByteView value, std::string& out) {
     return true;
   }
   if (type == Type::kBytea) {
-    out += "\\x";
-    append_hex(out, value);
+    out += "\\x" + to_hex(value);
     return true;
   }
   if (type == Type::kNumeric) return append_numeric(out, value);
