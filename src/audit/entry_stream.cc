@@ -9,9 +9,9 @@ namespace pgtally {
 namespace {
 
 // Of one session among several; a multiple of kBlockEntries.
-constexpr std::uint64_t kPiece = 16 * kBlockEntries;
+constexpr std::uint64_t kPiece = 24 * kBlockEntries;
 // So that a session can read all of its piece while the others' are taken.
-constexpr std::size_t kBlocksAhead = kPiece / kBlockEntries;
+constexpr std::size_t kBlocksAhead = 2 * kPiece / kBlockEntries;
 
 // The blocks of one COPY. It gives ids of [from, to) in order; twice only without the primary key, which
 // audit/ledger_state.h asks for.
