@@ -1,6 +1,7 @@
 #include "audit/entry_stream.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/read_ahead.h"
 #include "postgres/copy.h"
@@ -13,46 +14,50 @@ constexpr std::uint64_t kPiece = 24 * kBlockEntries;
 // So that a session can read all of its piece while the others' are taken.
 constexpr std::size_t kBlocksAhead = 2 * kPiece / kBlockEntries;
 
-// The blocks of one COPY. It gives ids of [from, to) in order; twice only without the primary key, which
-// audit/ledger_state.h asks for.
+// The blocks of one COPY.
 class PieceReader {
  public:
-  PieceReader(pg::CopyOut copy, const SourceIdNames& names, LeafIndex from, LeafIndex to)
-      : copy_(std::move(copy)), names_(&names), next_(from), to_(to) {}
+  PieceReader(pg::CopyOut copy, const SourceIdNames& names, EntryStream::Order order,
+              LeafIndex from, LeafIndex to)
+      : copy_(std::move(copy)), names_(&names), order_(order), next_(from), to_(to) {}
 
-  [[nodiscard]] bool is_done() const { return next_ == to_; }
-  [[nodiscard]] Result<void> read(EntryBlock& block);
+  // What is not in a block yet.
+  [[nodiscard]] LeafIndex next() const { return next_; }
+  [[nodiscard]] LeafIndex end() const { return to_; }
+
+  // False, and nothing is read any more: as they stand in the file, they are not all there and in order.
+  [[nodiscard]] Result<bool> read(EntryBlock& block);
   // The COPY itself, which a session has to be through before the next one.
   [[nodiscard]] Result<void> finish();
 
  private:
-  void take(EntryBlock& block);
+  struct Held {
+    std::int64_t id;
+    Bytes entry;
+  };
+  [[nodiscard]] Result<bool> fill(EntryBlock& block, std::int64_t end);
+  [[nodiscard]] Result<void> step();
+  [[nodiscard]] ByteView encoded();
 
   pg::CopyOut copy_;
   const SourceIdNames* names_;
-  LeafIndex next_;  // the first of the next block
+  EntryStream::Order order_;
+  LeafIndex next_;
   LeafIndex to_;
-  std::optional<LeafIndex> row_;  // that the copy stands at, and no block has yet
+  std::optional<std::int64_t> row_;  // that the copy stands at, and that is not dealt with
+  // Follows a gap. Whether it is in its place is known when the row after it is.
+  std::optional<Held> held_;
   bool ended_ = false;
   EntryBuffer buffer_{};
 };
 
-Result<void> PieceReader::read(EntryBlock& block) {
+Result<bool> PieceReader::read(EntryBlock& block) {
   const std::uint64_t end = std::min((next_.value / kBlockEntries + 1) * kBlockEntries, to_.value);
   block.first = next_;
   block.sizes.assign(end - next_.value, 0);
   block.bytes.clear();
-  while (!ended_) {
-    if (!row_) {
-      TRY(const bool more, copy_.next());
-      ended_ = !more;
-      if (ended_) break;
-      TRY(row_, copy_.get<LeafIndex>(0));
-    }
-    if (row_->value >= end) break;
-    take(block);
-    row_.reset();
-  }
+  TRY(const bool as_asked, fill(block, static_cast<std::int64_t>(end)));
+  if (!as_asked) return false;
   next_.value = end;
   ByteView rest = block.bytes;
   block.entries.clear();
@@ -60,26 +65,63 @@ Result<void> PieceReader::read(EntryBlock& block) {
     block.entries.push_back(rest.first(size));
     rest = rest.subspan(size);
   }
+  return true;
+}
+
+Result<bool> PieceReader::fill(EntryBlock& block, std::int64_t end) {
+  const auto first = static_cast<std::int64_t>(block.first.value);
+  std::int64_t expected = first;
+  const auto put = [&](std::int64_t id, ByteView entry) {
+    block.sizes[static_cast<std::size_t>(id - first)] = entry.size();
+    block.bytes.insert(block.bytes.end(), entry.begin(), entry.end());
+    expected = id + 1;
+  };
+  while (expected < end) {
+    TRY_VOID(step());
+    if (order_ == EntryStream::Order::kFile && row_ != expected) return false;
+    if (held_) {
+      const bool in_place = !row_ || *row_ > held_->id;
+      if (in_place && held_->id >= end) break;
+      if (in_place) put(held_->id, held_->entry);
+      held_.reset();
+      continue;
+    }
+    if (!row_) break;
+    const std::int64_t id = *std::exchange(row_, std::nullopt);
+    if (id == expected) {
+      put(id, encoded());
+    } else if (id > expected) {
+      const ByteView entry = encoded();
+      held_ = Held{id, Bytes(entry.begin(), entry.end())};
+    }
+  }
+  return true;
+}
+
+Result<void> PieceReader::step() {
+  if (row_ || ended_) return {};
+  TRY(const bool more, copy_.next());
+  ended_ = !more;
+  if (more) {
+    TRY(row_, copy_.get<std::int64_t>(0));
+  }
   return {};
 }
 
 Result<void> PieceReader::finish() {
   while (!ended_) {
-    TRY(const bool more, copy_.next());
-    ended_ = !more;
+    row_.reset();
+    TRY_VOID(step());
   }
   return {};
 }
 
-void PieceReader::take(EntryBlock& block) {
-  std::size_t& size = block.sizes[row_->value - block.first.value];
-  if (size != 0) return;
+// Nothing, if it cannot be an entry.
+ByteView PieceReader::encoded() {
   const auto entry = entry_of_row(copy_, *names_);
-  if (!entry.ok()) return;
+  if (!entry.ok()) return {};
   const auto encoded = encode_into(*entry, buffer_);
-  if (!encoded.ok()) return;
-  size = encoded->size();
-  block.bytes.insert(block.bytes.end(), encoded->begin(), encoded->end());
+  return encoded.ok() ? *encoded : ByteView();
 }
 
 }  // namespace
@@ -103,21 +145,29 @@ class EntryStream::Reader {
 
  private:
   Result<bool> produce(EntryBlock& block) {
-    if (reader_ && reader_->is_done()) {
-      TRY_VOID(reader_->finish());
-      reader_.reset();
-    }
-    if (!reader_) {
+    if (!reader_ || reader_->next() == reader_->end()) {
       if (next_ >= to_) return false;
       const std::uint64_t end = next_.value / piece_ * piece_ + piece_;
-      const LeafIndex stop{std::min(end, to_.value)};
-      TRY(auto copy, pg::CopyOut::start(*session_, "COPY (" + query_(next_, stop) +
-                                                       ") TO STDOUT (FORMAT binary)"));
-      reader_.emplace(std::move(copy), *names_, next_, stop);
+      TRY_VOID(start(next_, LeafIndex{std::min(end, to_.value)}));
       next_.value = end + (step_ - 1) * piece_;
     }
-    TRY_VOID(reader_->read(block));
-    return true;
+    TRY(const bool as_asked, reader_->read(block));
+    if (as_asked) return true;
+    order_ = Order::kId;  // it will be as little in order further on
+    TRY_VOID(start(reader_->next(), reader_->end()));
+    return reader_->read(block);
+  }
+
+  Result<void> start(LeafIndex from, LeafIndex to) {
+    if (reader_) TRY_VOID(reader_->finish());
+    reader_.reset();
+    // Sorted by what they say, two with one id would stand side by side.
+    if (order_ == Order::kId) TRY_VOID(session_->execute("SET LOCAL enable_sort = off"));
+    TRY(auto copy,
+        pg::CopyOut::start(*session_,
+                           "COPY (" + query_(from, to, order_) + ") TO STDOUT (FORMAT binary)"));
+    reader_.emplace(std::move(copy), *names_, order_, from, to);
+    return {};
   }
 
   pg::Connection* session_;
@@ -127,6 +177,7 @@ class EntryStream::Reader {
   LeafIndex to_;
   std::uint64_t piece_;
   std::uint64_t step_;
+  Order order_ = Order::kFile;
   std::optional<PieceReader> reader_;
   ReadAhead<EntryBlock> ahead_;  // the last member: it uses the others
 };

@@ -1,7 +1,11 @@
 // The entries of a ledger's log, read from its table and encoded, in order and ahead of whoever takes them.
 //
 // Where there are several sessions, each reads every second or third piece of the log, so that as many
-// processes of the server work at once. Memory: 16 blocks for each.
+// processes of the server work at once. Memory: two pieces for each.
+//
+// As the sequencer has written them, entries stand in the table's file in the order of their ids, and are
+// read as they stand there. Where they do not come one by one, they are read by the index of the ids: in
+// that order, a row whose id does not fit between its neighbours' was edited in its file, and is not taken.
 #pragma once
 
 #include <functional>
@@ -30,11 +34,13 @@ inline constexpr std::uint64_t kBlockEntries = 4 * kTileWidth;
 
 class EntryStream {
  public:
-  // The SELECT of kEntryColumns that gives the rows [from, to) by ascending id.
-  using Query = std::function<std::string(LeafIndex from, LeafIndex to)>;
+  enum class Order { kFile, kId };
+  // The SELECT of kEntryColumns that gives the rows [from, to). As they stand in the file, it may give any
+  // rows: they are held against the ids that there have to be.
+  using Query = std::function<std::string(LeafIndex from, LeafIndex to, Order order)>;
 
-  // At least one session; all that is given has to live longer. Nothing else is to be asked of the
-  // sessions meanwhile.
+  // At least one session, in a transaction; all that is given has to live longer. Nothing else is to be
+  // asked of the sessions meanwhile.
   EntryStream(const std::vector<pg::Connection*>& sessions, Query query, const SourceIdNames& names,
               LeafIndex from, LeafIndex to);
   ~EntryStream();

@@ -122,17 +122,25 @@ Result<void> LedgerAuditLog::load_secrets() {
   return {};
 }
 
-std::string LedgerAuditLog::query_of(LeafIndex from, LeafIndex to) const {
+std::string LedgerAuditLog::query_of(LeafIndex from, LeafIndex to, EntryStream::Order order) const {
+  std::string rows = fmt::format("id >= {} AND id < {} ORDER BY id", from.value, to.value);
+  if (order == EntryStream::Order::kFile) {
+    constexpr const char* kPlace = "(SELECT ctid FROM pgtally.processed_log WHERE id = {} LIMIT 1)";
+    rows = "ctid >= " + fmt::format(kPlace, from.value);
+    if (to.value != size_.value) rows += " AND ctid < " + fmt::format(kPlace, to.value);
+  }
   return ledger_->sql(
-      fmt::format("SELECT {} FROM pgtally.processed_log WHERE id >= {} AND id < {} ORDER BY id",
-                  kEntryColumns, from.value, to.value));
+      fmt::format("SELECT {} FROM pgtally.processed_log WHERE {}", kEntryColumns, rows));
 }
 
 std::unique_ptr<EntryStream> LedgerAuditLog::stream(const std::vector<pg::Connection*>& sessions,
                                                     LeafIndex from, LeafIndex to) const {
   return std::make_unique<EntryStream>(
-      sessions, [this](LeafIndex begin, LeafIndex end) { return query_of(begin, end); }, names_,
-      from, to);
+      sessions,
+      [this](LeafIndex begin, LeafIndex end, EntryStream::Order order) {
+        return query_of(begin, end, order);
+      },
+      names_, from, to);
 }
 
 // From range to range of a long log, side sessions are ahead of whoever asks. Otherwise one range is read
@@ -177,6 +185,10 @@ Result<std::string> LedgerAuditLog::problem_of(LeafIndex id) {
           fmt::format("SELECT {} FROM pgtally.processed_log WHERE id = $1 LIMIT 1", kEntryColumns),
           pg::Params().index(id)));
   if (rows.empty()) return std::string("it is missing");
+  TRY(const auto said, rows.get<std::int64_t>(0, 0));
+  if (said != static_cast<std::int64_t>(id.value)) {
+    return fmt::format("in the table's file its id is {}, which its index does not say", said);
+  }
   const auto entry = entry_of_row(OnlyRow{rows}, names_);
   if (!entry.ok()) return entry.error().message;
   EntryBuffer buffer;

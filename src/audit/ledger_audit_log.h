@@ -47,7 +47,7 @@ class LedgerAuditLog : public AuditedLog {
 
  private:
   LedgerAuditLog(const Ledger& ledger, SideSessions* sides) : ledger_(&ledger), sides_(sides) {}
-  [[nodiscard]] std::string query_of(LeafIndex from, LeafIndex to) const;
+  [[nodiscard]] std::string query_of(LeafIndex from, LeafIndex to, EntryStream::Order order) const;
   [[nodiscard]] std::unique_ptr<EntryStream> stream(const std::vector<pg::Connection*>& sessions,
                                                     LeafIndex from, LeafIndex to) const;
   void look_ahead(LeafIndex from);

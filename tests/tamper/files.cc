@@ -21,6 +21,25 @@ std::string newest(const std::string& what, const std::string& table, const std:
   return "SELECT " + what + " FROM pgtally." + table + " ORDER BY " + order + " DESC LIMIT 1";
 }
 
+// As it stands in memory: the lowest byte first.
+std::string in_memory(const std::string& sent, int bytes) {
+  return fmt::format("(SELECT string_agg(substr({0}, {1} + 1 - n, 1), '' ORDER BY n) FROM "
+                     "generate_series(1, {1}) AS n)",
+                     sent, bytes);
+}
+
+FileKind entry_id(const std::string& name, std::size_t changed) {
+  return {name,
+          "pgtally.processed_log",
+          "SELECT " + in_memory("int8send(id)", 8) + " || " + in_memory("int4send(source_id)", 4) +
+              " || " + in_memory("int4send(definition)", 4) + " || " +
+              in_memory("int8send(ordinal)", 8) + " FROM pgtally.processed_log WHERE id = @0@",
+          "",
+          {{"log", "payment", Key{"7000"}, 0}},
+          {{"payment", {"7000"}}},
+          changed};
+}
+
 }  // namespace
 
 std::vector<FileKind> file_kinds() {
@@ -40,9 +59,7 @@ std::vector<FileKind> file_kinds() {
        {changed("event", {"3000"})}},
       {"a bit of an integer in its file",
        "package",
-       // As it stands in memory: the lowest byte first.
-       "SELECT string_agg(substr(int8send(size), 9 - n, 1), '' ORDER BY n) FROM package, "
-       "generate_series(1, 8) AS n WHERE name = 'package-3000'",
+       "SELECT " + in_memory("int8send(size)", 8) + " FROM package WHERE name = 'package-3000'",
        "",
        {changed("package", key_of("package", 3000))}},
       {"a character of a tracked row in its file",
@@ -61,6 +78,10 @@ std::vector<FileKind> file_kinds() {
        "",
        {bad_entry},
        {entry}},
+      entry_id("an entry's id that becomes a neighbour's", 0),
+      entry_id("an entry's id that becomes another one's", 1),
+      entry_id("an entry's id that becomes far too large", 5),
+      entry_id("an entry's id that becomes negative", 7),
       {"an entry that vanishes from its file",
        "pgtally.processed_log",
        "",
@@ -96,6 +117,7 @@ FileEdit locate(const Specimen& specimen, const std::string& database, const Fil
     const Bytes bytes = torture::must(from_hex(
         sql(home, "SELECT encode(b, 'hex') FROM (" + with_ids(kind.bytes, ids) + ") AS q(b)")));
     edit.bytes.assign(bytes.begin(), bytes.end());
+    edit.changed = kind.changed.value_or(bytes.size() - 1);
     return edit;
   }
   const std::string place =
@@ -121,9 +143,9 @@ void carry_out(const Specimen& specimen, const FileEdit& edit) {
       throw std::runtime_error("these bytes do not stand in " + path +
                                " once: " + to_hex(as_bytes(edit.bytes)));
     }
-    const std::size_t last = at + edit.bytes.size() - 1;
-    file.seekp(static_cast<std::streamoff>(last));
-    file.put(static_cast<char>(content[last] ^ 1));
+    const std::size_t changed = at + edit.changed;
+    file.seekp(static_cast<std::streamoff>(changed));
+    file.put(static_cast<char>(content[changed] ^ 1));
   }
   file.flush();
   if (!file) throw std::runtime_error("cannot write " + path);

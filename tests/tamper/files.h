@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,12 +14,13 @@ namespace pgtally::tamper {
 struct FileKind {
   std::string name;
   std::string table;  // or an expression for the relation's oid, where it is another
-  // SQL that gives the bytes, as bytea, of which the last is changed in its lowest bit; they stand in
-  // the file once. Or, for a row that is to vanish, nothing.
+  // SQL that gives the bytes, as bytea, of which the last is changed in its lowest bit, or the one that
+  // `changed` is the place of; they stand in the file once. Or, for a row that is to vanish, nothing.
   std::string bytes;
   std::string row;  // then the condition that names it
   std::vector<Expected> expected;
   std::vector<EntryName> entries = {};
+  std::optional<std::size_t> changed = {};
 };
 
 [[nodiscard]] std::vector<FileKind> file_kinds();
@@ -27,6 +29,7 @@ struct FileKind {
 struct FileEdit {
   std::string file;  // below the data directory
   std::string bytes;
+  std::size_t changed = 0;  // of the bytes
   std::uint64_t item = 0;  // where the line pointer of the row is, if it is to vanish
 };
 // `ids`: of the kind's entries.

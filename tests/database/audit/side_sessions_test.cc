@@ -3,7 +3,6 @@
 
 #include <thread>
 
-#include "audit/entry_stream.h"
 #include "database/audit/row_audit_test.h"
 
 namespace pgtally {
@@ -89,50 +88,6 @@ TEST_F(LargeTable, is_read_whole_by_two_sessions) {
   EXPECT_EQ(audited.findings(),
             (Texts{"changed p 1", "changed p 11999", "missing p 12000", "missing p 2"}));
   EXPECT_EQ(audited.source("p").rows, 11'998u);
-}
-
-TEST_F(LargeTable, gives_its_entries_in_order_however_many_sessions_read_them) {
-  auto connection = connect();
-  const auto query = [](LeafIndex from, LeafIndex to) {
-    return fmt::format(
-        "SELECT {} FROM pgtally.processed_log WHERE id >= {} AND id < {} ORDER BY id",
-        kEntryColumns, from.value, to.value);
-  };
-  // Some are missing: one, a whole block, and the last.
-  psql(
-      "SET session_replication_role = replica; ALTER TABLE pgtally.processed_log DISABLE TRIGGER "
-      "ALL;"
-      "DELETE FROM pgtally.processed_log WHERE id = 77 OR id BETWEEN 2048 AND 3071 OR id = 12002");
-  const LeafIndex end{12'003};
-  SourceIdNames names;
-  for (std::size_t id = 0; id < 3; ++id) names[static_cast<std::int32_t>(id)] = "p";
-  const auto read = [&](std::size_t count, LeafIndex from) {
-    SideSessions sides = must(SideSessions::begin(connection));
-    auto sessions = sides.readers_of("pgtally.processed_log", count);
-    if (count == 0) sessions.assign(1, &connection);
-    std::vector<Bytes> entries;
-    EntryStream stream(sessions, query, names, from, end);
-    EntryBlock block;
-    while (stream.next() < end) {
-      EXPECT_EQ(stream.next().value, from.value + entries.size());
-      must(stream.read(block));
-      for (const ByteView entry : block.entries) entries.emplace_back(entry.begin(), entry.end());
-    }
-    must(connection.execute("ROLLBACK"));
-    return entries;
-  };
-  for (const LeafIndex from : {LeafIndex{0}, LeafIndex{1024}, LeafIndex{9000}}) {
-    const auto alone = read(0, from);
-    ASSERT_EQ(alone.size(), end.value - from.value);
-    EXPECT_TRUE(alone.back().empty());
-    EXPECT_EQ(read(1, from), alone);
-    EXPECT_EQ(read(2, from), alone);
-  }
-  const auto all = read(2, LeafIndex{0});
-  const auto there = std::ranges::count_if(all, [](const Bytes& entry) { return !entry.empty(); });
-  EXPECT_EQ(std::to_string(there),
-            psql("SELECT count(*) FROM pgtally.processed_log WHERE id < 12003"));
-  EXPECT_TRUE(all[77].empty() && all[2048].empty() && all[3071].empty() && !all[3072].empty());
 }
 
 }  // namespace
