@@ -43,6 +43,15 @@ struct DefineRecord {
   bool operator==(const DefineRecord&) const = default;
 };
 
+// A checkpoint that covered the entry before the one in the proof did.
+struct EarlierRecord {
+  std::string checkpoint;  // a signed note, verbatim
+  std::vector<Hash> path;  // of the entry, under it
+
+  bool operator==(const EarlierRecord&) const = default;
+};
+inline constexpr std::size_t kMaxEarlierCheckpoints = 8;
+
 // What pgtally puts into `extra`.
 struct ProofExtra {
   Bytes entry;
@@ -50,6 +59,7 @@ struct ProofExtra {
   std::optional<std::string> definition;  // record 2: a document's text
   std::optional<Bytes> row;               // record 3: the bytes whose SHA-256 is H
   std::optional<DefineRecord> define;     // record 4
+  std::vector<EarlierRecord> earlier;     // record 5, where there are any; by ascending size
   std::vector<std::uint16_t> unknown;     // types that decode_extra() met and did not understand
 
   bool operator==(const ProofExtra&) const = default;

@@ -31,11 +31,16 @@ struct Cosigned {
 struct VerifiedCheckpoint {
   Checkpoint checkpoint;
   std::vector<Cosigned> cosigned_by;  // witnesses of the policy, in its order; each at its earliest
+
+  bool operator==(const VerifiedCheckpoint&) const = default;
 };
 
 // A signed note against a policy: one of its logs signed it, under an origin that is its key's
 // name, every signature by a key of the policy verifies, and the quorum is met.
 [[nodiscard]] Result<VerifiedCheckpoint> verify_checkpoint(std::string_view note,
+                                                           const Policy& policy);
+// The same, whatever witnesses have cosigned it so far.
+[[nodiscard]] Result<VerifiedCheckpoint> verify_signatures(std::string_view note,
                                                            const Policy& policy);
 
 struct ExpectedKeyColumn {
@@ -57,6 +62,9 @@ struct Verdict {
   Hash root;
   std::vector<Cosigned> cosigned_by;
   LeafIndex id;
+  // Checkpoints of the same log that covered the entry before, by ascending size; whether witnesses
+  // have cosigned them or not.
+  std::vector<VerifiedCheckpoint> earlier;
 
   std::uint8_t entry_version = kEntryVersion;
   std::optional<Entry> entry;    // nothing if the version is unknown

@@ -21,21 +21,20 @@ std::string entry_number(const Verdict& verdict) {
 }
 
 // Whoever has a checkpoint over the first entry alone knows more than the order of two places.
-void add_checkpoint_between(const OrderVerdict& verdict, const OrderCover& cover,
-                            std::vector<std::string>& proves) {
+void add_checkpoint_between(const OrderVerdict& verdict, std::vector<std::string>& proves) {
   const std::string first = entry_name(verdict.first);
   const std::string second = entry_name(verdict.second);
-  if (cover.first && cover.first->size.value <= verdict.second.id.value) {
+  const TreeSize cover = first_cover(verdict.first);
+  if (cover.value <= verdict.second.id.value) {
     proves.push_back(fmt::format(
         "Whoever has the checkpoint of {} entries knows that {} was recorded when {} was not yet.",
-        with_thousands(cover.first->size.value), first, second));
+        with_thousands(cover.value), first, second));
   }
-  if (cover.first && cover.first->witnessed &&
-      cover.first->witnessed->checkpoint.size.value <= verdict.second.id.value) {
-    const VerifiedCheckpoint& seen = *cover.first->witnessed;
+  const auto seen = first_witnessed(verdict.first);
+  if (seen && seen->size.value <= verdict.second.id.value) {
     proves.push_back(fmt::format("A log of {} entries, with {} and without {}, was cosigned {}.",
-                                 with_thousands(seen.checkpoint.size.value), first, second,
-                                 cosigned_when(earliest(seen.cosigned_by))));
+                                 with_thousands(seen->size.value), first, second,
+                                 cosigned_when(earliest(seen->cosigned_by))));
   }
 }
 
@@ -45,7 +44,19 @@ std::string cosigned_when(const Cosigned& one) {
   return time_for_people(time_of_seconds(one.timestamp)) + " by " + printable(one.witness);
 }
 
-OrderStatements statements_of(const OrderVerdict& verdict, const OrderCover* cover) {
+TreeSize first_cover(const Verdict& verdict) {
+  return verdict.earlier.empty() ? verdict.size : verdict.earlier.front().checkpoint.size;
+}
+
+std::optional<WitnessedCover> first_witnessed(const Verdict& verdict) {
+  for (const VerifiedCheckpoint& one : verdict.earlier) {
+    if (!one.cosigned_by.empty()) return WitnessedCover{one.checkpoint.size, one.cosigned_by};
+  }
+  if (verdict.cosigned_by.empty()) return std::nullopt;
+  return WitnessedCover{verdict.size, verdict.cosigned_by};
+}
+
+OrderStatements statements_of(const OrderVerdict& verdict) {
   const Verdict& a = verdict.first;
   const Verdict& b = verdict.second;
   OrderStatements statements;
@@ -58,7 +69,7 @@ OrderStatements statements_of(const OrderVerdict& verdict, const OrderCover* cov
     statements.proves.push_back("Both were in the log when that checkpoint was cosigned, " +
                                 cosigned_when(earliest(a.cosigned_by)) + ".");
   }
-  if (cover != nullptr) add_checkpoint_between(verdict, *cover, statements.proves);
+  add_checkpoint_between(verdict, statements.proves);
 
   if (verdict.same_batch) {
     statements.does_not_prove.emplace_back(

@@ -50,14 +50,13 @@ void add_witnesses(json::object& object, const std::vector<Cosigned>& cosigned_b
   object["cosigned_at"] = std::move(times);
 }
 
-// Null where no checkpoint covers the entry.
-json::value json_of(const std::optional<FirstCover>& cover) {
-  if (!cover) return nullptr;
-  json::object object{{"size", cover->size.value}, {"at", json_time(cover->signed_at)}};
-  if (cover->witnessed) {
+// `at`: null where only the file is known.
+json::object cover_of(const Verdict& verdict, Time at) {
+  json::object object{{"size", first_cover(verdict).value}, {"at", json_time(at)}};
+  if (const auto seen = first_witnessed(verdict)) {
     json::object& witnessed = object["witnessed"].emplace_object();
-    witnessed["size"] = cover->witnessed->checkpoint.size.value;
-    add_witnesses(witnessed, cover->witnessed->cosigned_by);
+    witnessed["size"] = seen->size.value;
+    add_witnesses(witnessed, seen->cosigned_by);
   }
   return object;
 }
@@ -74,19 +73,17 @@ json::object json_of(const Verdict& verdict) {
   return object;
 }
 
-json::object json_of(const OrderVerdict& verdict, const OrderCover* cover) {
+json::object json_of(const OrderVerdict& verdict, const CoverTimes* times) {
   json::object object = begin(verdict.first);
   add_witnesses(object, verdict.first.cosigned_by);
   json::object first = json_of(verdict.first);
   json::object second = json_of(verdict.second);
-  if (cover != nullptr) {
-    first["covered_by"] = json_of(cover->first);
-    second["covered_by"] = json_of(cover->second);
-  }
+  first["covered_by"] = cover_of(verdict.first, times != nullptr ? times->first : Time{});
+  second["covered_by"] = cover_of(verdict.second, times != nullptr ? times->second : Time{});
   object["first"] = std::move(first);
   object["second"] = std::move(second);
   object["same_batch"] = verdict.same_batch;
-  const OrderStatements statements = statements_of(verdict, cover);
+  const OrderStatements statements = statements_of(verdict);
   object["proves"] = json_strings(statements.proves);
   object["does_not_prove"] = json_strings(statements.does_not_prove);
   return object;

@@ -10,7 +10,7 @@ namespace pgtally::cli {
 
 [[nodiscard]] json::object json_of(const Verdict& verdict);
 // With what the ledger's database knows of the two, where that is at hand.
-[[nodiscard]] json::object json_of(const OrderVerdict& verdict, const OrderCover* cover = nullptr);
+[[nodiscard]] json::object json_of(const OrderVerdict& verdict, const CoverTimes* times = nullptr);
 [[nodiscard]] json::object json_of(const LogEnd& end);
 
 }  // namespace pgtally::cli

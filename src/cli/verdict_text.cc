@@ -126,22 +126,19 @@ std::string checks(const Verdict& verdict, std::size_t width) {
   return text;
 }
 
-// The file holds one checkpoint; whether another one came earlier it cannot say.
-std::string covered_here(const Verdict& verdict) {
-  return field("covered", "by the checkpoint of " + with_thousands(verdict.size.value) +
-                              " entries in this file");
-}
-
-std::string covered_since(const std::optional<FirstCover>& cover) {
-  if (!cover) return field("covered", "by no checkpoint that is kept");
+// `signed_at`: none where only the file is known.
+std::string covered(const Verdict& verdict, Time signed_at) {
+  const bool is_known = signed_at.microseconds != Time::kNone;
   std::string lines =
-      field("covered", "since " + time_for_people(cover->signed_at) + " by the checkpoint of " +
-                           with_thousands(cover->size.value) + " entries, the first that is kept");
-  if (!cover->witnessed) return lines;
-  for (const Cosigned& one : cover->witnessed->cosigned_by) {
+      field("covered", (is_known ? "since " + time_for_people(signed_at) + " " : "") +
+                           "by the checkpoint of " + with_thousands(first_cover(verdict).value) +
+                           (is_known ? " entries, the first that is kept"
+                                     : " entries, the first in this file"));
+  const auto witnessed = first_witnessed(verdict);
+  if (!witnessed) return lines;
+  for (const Cosigned& one : witnessed->cosigned_by) {
     lines += field("witnessed", cosigned_when(one) + ", the checkpoint of " +
-                                    with_thousands(cover->witnessed->checkpoint.size.value) +
-                                    " entries");
+                                    with_thousands(witnessed->size.value) + " entries");
   }
   return lines;
 }
@@ -205,21 +202,21 @@ std::string text_of(const Verdict& verdict, const Stream& stream) {
          facts(verdict, stream.width()) + checks(verdict, stream.width());
 }
 
-std::string text_of(const OrderVerdict& verdict, const Stream& stream, const OrderCover* cover) {
+std::string text_of(const OrderVerdict& verdict, const Stream& stream, const CoverTimes* times) {
   std::string text =
       headline(stream.styled("verified", Emphasis::kGood),
                entry_name(verdict.first) + " was recorded before " + entry_name(verdict.second) +
                    " in " + printable(verdict.first.origin)) +
       "\n";
+  const CoverTimes known = times != nullptr ? *times : CoverTimes{};
   for (const Verdict* one : {&verdict.first, &verdict.second}) {
     const bool is_first = one == &verdict.first;
     text += headline(is_first ? "first   " : "second  ", entry_name(*one) + " is " + place(*one)) +
             facts(*one, stream.width()) +
-            (cover == nullptr ? covered_here(*one)
-                              : covered_since(is_first ? cover->first : cover->second)) +
+            covered(*one, is_first ? known.first : known.second) +
             checks(*one, stream.width()) + "\n";
   }
-  const OrderStatements statements = statements_of(verdict, cover);
+  const OrderStatements statements = statements_of(verdict);
   text += listed("proves", statements.proves, stream.width()) +
           listed("proves not", statements.does_not_prove, stream.width());
   return text;

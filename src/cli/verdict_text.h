@@ -17,7 +17,7 @@ namespace pgtally::cli {
 [[nodiscard]] std::string text_of(const Verdict& verdict, const Stream& stream);
 // With what the ledger's database knows of the two, where that is at hand.
 [[nodiscard]] std::string text_of(const OrderVerdict& verdict, const Stream& stream,
-                                  const OrderCover* cover = nullptr);
+                                  const CoverTimes* times = nullptr);
 [[nodiscard]] std::string text_of(const LogEnd& end, const Stream& stream);
 
 }  // namespace pgtally::cli

@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::uint8_t kExtraVersion = 1;
 
-enum RecordType : std::uint16_t { kSalt = 1, kDefinition = 2, kRow = 3, kDefine = 4 };
+enum RecordType : std::uint16_t { kSalt = 1, kDefinition = 2, kRow = 3, kDefine = 4, kEarlier = 5 };
 
 Hash as_hash(ByteView bytes) {
   Hash hash;
@@ -32,6 +32,37 @@ Result<DefineRecord> decode_define(ByteView value) {
   return define;
 }
 
+Result<std::vector<EarlierRecord>> decode_earlier(ByteView value) {
+  std::vector<EarlierRecord> records;
+  ByteReader in(value);
+  do {
+    if (records.size() == kMaxEarlierCheckpoints) {
+      return reject("more than " + std::to_string(kMaxEarlierCheckpoints) + " earlier checkpoints");
+    }
+    EarlierRecord& record = records.emplace_back();
+    TRY(const ByteView note, in.opaque(3, 1, kMaxRecordSize, "earlier checkpoint"));
+    if (!is_utf8(note)) return reject("an earlier checkpoint is not valid UTF-8");
+    record.checkpoint = as_text(note);
+    TRY(ByteView path, in.opaque(2, 0, kMaxPathLength * Hash::kSize, "path of a checkpoint"));
+    if (path.size() % Hash::kSize != 0) return reject("a path is not made of hashes of 32 bytes");
+    for (; !path.empty(); path = path.subspan(Hash::kSize)) {
+      record.path.push_back(as_hash(path.first(Hash::kSize)));
+    }
+  } while (!in.at_end());
+  return records;
+}
+
+Bytes encode_earlier(const std::vector<EarlierRecord>& records) {
+  ByteWriter out;
+  for (const EarlierRecord& record : records) {
+    out.opaque(as_bytes(record.checkpoint), 3);
+    ByteWriter path;
+    for (const Hash& hash : record.path) path.raw(hash.view());
+    out.opaque(path.bytes(), 2);
+  }
+  return std::move(out).bytes();
+}
+
 Result<void> decode_record(std::uint16_t type, ByteView value, ProofExtra& extra) {
   switch (type) {
     case kSalt:
@@ -49,6 +80,10 @@ Result<void> decode_record(std::uint16_t type, ByteView value, ProofExtra& extra
       return {};
     case kDefine: {
       TRY(extra.define, decode_define(value));
+      return {};
+    }
+    case kEarlier: {
+      TRY(extra.earlier, decode_earlier(value));
       return {};
     }
     default:
@@ -120,6 +155,11 @@ Result<Bytes> encode_extra(const ProofExtra& extra) {
     for (const Hash& hash : extra.define->path) define.raw(hash.view());
     TRY_VOID(put_record(out, kDefine, define.bytes()));
   }
+  if (extra.earlier.size() > kMaxEarlierCheckpoints) {
+    return reject("a proof has at most " + std::to_string(kMaxEarlierCheckpoints) +
+                  " earlier checkpoints");
+  }
+  if (!extra.earlier.empty()) TRY_VOID(put_record(out, kEarlier, encode_earlier(extra.earlier)));
   return std::move(out).bytes();
 }
 

@@ -1,6 +1,7 @@
 #include "ledger/first_cover.h"
 
 #include "ledger/cosignatures.h"
+#include "pgtally/verify.h"
 
 namespace pgtally {
 namespace {
@@ -15,40 +16,47 @@ Result<void> check_kept(const Ledger& ledger, TreeSize size, const std::string& 
                   "pgtally rebuild --check says what else differs.");
 }
 
-Result<std::optional<VerifiedCheckpoint>> first_witnessed(const Ledger& ledger, LeafIndex id,
-                                                          const Policy& policy) {
+Result<StoredCheckpoint> with_cosignatures(const Ledger& ledger, TreeSize size) {
+  TRY(auto checkpoint, checkpoint_of_size(ledger, size));
+  if (!checkpoint) return retry("a checkpoint was thinned out while it was read");
+  TRY(checkpoint->note, cosigned_checkpoint(ledger, size));
+  return *std::move(checkpoint);
+}
+
+Result<std::optional<StoredCheckpoint>> first_witnessed(const Ledger& ledger, LeafIndex id,
+                                                        TreeSize below, const Policy* policy) {
+  std::optional<StoredCheckpoint> none;
   TRY(const auto rows,
-      ledger.query("SELECT size FROM pgtally.checkpoint AS c WHERE size > $1 AND EXISTS "
-                   "(SELECT FROM pgtally.cosignature AS w WHERE w.size = c.size) "
-                   "ORDER BY size LIMIT $2",
-                   pg::Params().index(id).int8(kMostCosignedTried)));
+      ledger.query("SELECT size FROM pgtally.checkpoint AS c WHERE size > $1 AND size < $2 AND "
+                   "EXISTS (SELECT FROM pgtally.cosignature AS w WHERE w.size = c.size) "
+                   "ORDER BY size LIMIT $3",
+                   pg::Params().index(id).tree_size(below).int8(kMostCosignedTried)));
   for (std::size_t r = 0; r < rows.size(); ++r) {
     TRY(const TreeSize size, rows.get<TreeSize>(r, 0));
-    TRY(const auto note, cosigned_checkpoint(ledger, size));
-    auto verified = verify_checkpoint(note, policy);
+    TRY(auto checkpoint, with_cosignatures(ledger, size));
+    if (policy == nullptr) return std::optional(std::move(checkpoint));
+    const auto verified = verify_checkpoint(checkpoint.note, *policy);
     // Quorums that are not met yet, and lines that somebody damaged, leave it to a later one.
-    if (verified.ok() && !verified->cosigned_by.empty()) return std::optional(std::move(*verified));
+    if (verified.ok() && !verified->cosigned_by.empty()) return std::optional(std::move(checkpoint));
   }
-  return std::optional<VerifiedCheckpoint>{};
+  return none;
 }
 
 }  // namespace
 
-Result<std::optional<FirstCover>> first_cover(const Ledger& ledger, LeafIndex id,
-                                              const Policy* policy) {
-  TRY(const auto rows, ledger.query("SELECT size, note, signed_at FROM pgtally.checkpoint "
-                                    "WHERE size > $1 ORDER BY size LIMIT 1",
-                                    pg::Params().index(id)));
-  if (rows.empty()) return std::optional<FirstCover>{};
-  FirstCover cover;
-  TRY(cover.size, rows.get<TreeSize>(0, 0));
-  TRY(const auto note, rows.get<std::string>(0, 1));
-  TRY(cover.signed_at, rows.get<Time>(0, 2));
-  TRY_VOID(check_kept(ledger, cover.size, note));
-  if (policy != nullptr) {
-    TRY(cover.witnessed, first_witnessed(ledger, id, *policy));
-  }
-  return std::optional(std::move(cover));
+Result<std::vector<StoredCheckpoint>> first_covers(const Ledger& ledger, LeafIndex id,
+                                                   TreeSize below, const Policy* policy) {
+  std::vector<StoredCheckpoint> covers;
+  TRY(const auto rows, ledger.query("SELECT size FROM pgtally.checkpoint WHERE size > $1 AND "
+                                    "size < $2 ORDER BY size LIMIT 1",
+                                    pg::Params().index(id).tree_size(below)));
+  if (rows.empty()) return covers;
+  TRY(const TreeSize size, rows.get<TreeSize>(0, 0));
+  TRY(covers.emplace_back(), with_cosignatures(ledger, size));
+  TRY_VOID(check_kept(ledger, size, covers.back().note));
+  TRY(auto witnessed, first_witnessed(ledger, id, below, policy));
+  if (witnessed && witnessed->size != size) covers.push_back(*std::move(witnessed));
+  return covers;
 }
 
 }  // namespace pgtally

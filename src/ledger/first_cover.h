@@ -1,33 +1,27 @@
-// Since when an entry is under a signature: the first checkpoint over it of those that are kept.
+// Since when an entry is under a signature: checkpoints over it that were signed before the one that it
+// is proved under.
 //
 // Old checkpoints are thinned to one a minute, so an entry may have been under one a little earlier.
-// What the operator says of the time is his word; with a policy, witnesses say it.
 #pragma once
 
-#include <optional>
+#include <vector>
 
 #include "ledger/ledger.h"
+#include "ledger/tree_head.h"
 #include "pgtally/policy.h"
 #include "pgtally/result.h"
 #include "pgtally/types.h"
-#include "pgtally/verify.h"
 
 namespace pgtally {
-
-struct FirstCover {
-  TreeSize size;   // of the first kept checkpoint over the entry
-  Time signed_at;  // by the operator's clock
-  // The first kept checkpoint over the entry that was cosigned as the policy asks; nothing without a
-  // policy, or where there is none.
-  std::optional<VerifiedCheckpoint> witnessed;
-};
 
 // How many cosigned checkpoints are held against a policy before it is said that none fits.
 inline constexpr int kMostCosignedTried = 1'000;
 
-// Nothing if no checkpoint covers the entry. kTampered if the kept one is not signed by the ledger's
-// key, or not of the size that it stands under. `policy` may be null.
-[[nodiscard]] Result<std::optional<FirstCover>> first_cover(const Ledger& ledger, LeafIndex id,
-                                                            const Policy* policy);
+// Kept checkpoints over the entry of less than `below` entries, by ascending size, with their
+// cosignatures: the first, and the first that was cosigned; with a policy, as it asks. `policy` may be
+// null. kTampered if the first is not signed by the ledger's key, or not of the size that it stands under.
+[[nodiscard]] Result<std::vector<StoredCheckpoint>> first_covers(const Ledger& ledger, LeafIndex id,
+                                                                 TreeSize below,
+                                                                 const Policy* policy);
 
 }  // namespace pgtally

@@ -7,6 +7,7 @@
 #include "base/encoding.h"
 #include "ledger/cosignatures.h"
 #include "ledger/entry_reader.h"
+#include "ledger/first_cover.h"
 #include "ledger/row_reader.h"
 #include "ledger/tile_store.h"
 #include "ledger/tree_head.h"
@@ -39,7 +40,8 @@ Result<DefineRecord> define_record(const Ledger& ledger, TileReader& tiles, Tree
 }
 
 Result<std::string> prove_under(const Ledger& ledger, LeafIndex id,
-                                const StoredCheckpoint& checkpoint, bool with_row) {
+                                const StoredCheckpoint& checkpoint, bool with_row,
+                                const std::vector<StoredCheckpoint>& earlier = {}) {
   DatabaseTiles tiles(ledger, checkpoint.size);
   ProofFile proof;
   proof.index = id;
@@ -63,6 +65,11 @@ Result<std::string> prove_under(const Ledger& ledger, LeafIndex id,
     extra.definition = document;
     TRY(extra.define, define_record(ledger, tiles, checkpoint.size, source.id, entry.definition));
     TRY(extra.row, read_recorded_row(ledger, source, id, entry, extra.salt));
+  }
+  for (const StoredCheckpoint& before : earlier) {
+    EarlierRecord& record = extra.earlier.emplace_back();
+    record.checkpoint = before.note;
+    TRY(record.path, prove_inclusion(tiles, id, before.size));
   }
   TRY(proof.extra, encode_extra(extra));
   return serialize(proof);
@@ -141,7 +148,8 @@ Result<std::string> prove_entry(const Ledger& ledger, LeafIndex id, bool with_ro
   return text;
 }
 
-Result<std::string> prove_order(const Ledger& ledger, LeafIndex a, LeafIndex b, bool with_rows) {
+Result<std::string> prove_order(const Ledger& ledger, LeafIndex a, LeafIndex b, bool with_rows,
+                                const Policy* policy) {
   if (a == b) {
     return reject(fmt::format("both are entry {}", a.value),
                   "An order proof is about two entries.");
@@ -150,12 +158,16 @@ Result<std::string> prove_order(const Ledger& ledger, LeafIndex a, LeafIndex b, 
   const LeafIndex second = std::max(a, b);
   TRY_VOID(check_in_log(ledger, second));
   TRY(const auto checkpoint, covering_checkpoint(ledger, second));
+  const auto prove = [&](LeafIndex id) -> Result<std::string> {
+    TRY(const auto earlier, first_covers(ledger, id, checkpoint.size, policy));
+    return prove_under(ledger, id, checkpoint, with_rows, earlier);
+  };
   OrderProofFile order;
-  TRY(order.first, prove_under(ledger, first, checkpoint, with_rows));
-  TRY(order.second, prove_under(ledger, second, checkpoint, with_rows));
+  TRY(order.first, prove(first));
+  TRY(order.second, prove(second));
   TRY(auto text, serialize(order));
-  TRY(const Policy policy, own_policy(ledger));
-  const auto verdict = verify_order_proof(text, policy);
+  TRY(const Policy own, own_policy(ledger));
+  const auto verdict = verify_order_proof(text, own);
   if (!verdict.ok()) return unfit(verdict.error());
   return text;
 }

@@ -11,6 +11,7 @@
 
 #include "ledger/ledger.h"
 #include "ledger/registry.h"
+#include "pgtally/policy.h"
 #include "pgtally/result.h"
 #include "pgtally/types.h"
 
@@ -34,9 +35,10 @@ namespace pgtally {
 // what was recorded, and the definition under which it was hashed.
 [[nodiscard]] Result<std::string> prove_entry(const Ledger& ledger, LeafIndex id, bool with_row);
 
-// An .order-proof: the one with the lower id comes first, in whichever order they are given.
+// An .order-proof: the one with the lower id comes first, in whichever order they are given. With the
+// earlier checkpoints of first_cover.h. `policy` may be null.
 [[nodiscard]] Result<std::string> prove_order(const Ledger& ledger, LeafIndex a, LeafIndex b,
-                                              bool with_rows);
+                                              bool with_rows, const Policy* policy = nullptr);
 
 struct ConsistencyProof {
   TreeSize from;

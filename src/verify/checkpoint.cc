@@ -47,20 +47,27 @@ Result<std::optional<std::uint64_t>> cosignature_of(const PolicyWitness& witness
   return earliest;
 }
 
-}  // namespace
-
-Result<VerifiedCheckpoint> verify_checkpoint(std::string_view note, const Policy& policy) {
+// `cosigned`: gets the names that the policy has for the witnesses.
+Result<VerifiedCheckpoint> verified_signatures(std::string_view note, const Policy& policy,
+                                               std::set<std::string>& cosigned) {
   TRY(const SignedNote parsed, parse_note(note));
   VerifiedCheckpoint verified;
   TRY(verified.checkpoint, parse_checkpoint(parsed.text));
   TRY_VOID(require_log_signature(parsed, verified.checkpoint, policy));
-  std::set<std::string> cosigned;
   for (const PolicyWitness& witness : policy.witnesses()) {
     TRY(const auto time, cosignature_of(witness, parsed));
     if (!time) continue;
     cosigned.insert(witness.name);
     verified.cosigned_by.push_back({witness.key.name(), *time});
   }
+  return verified;
+}
+
+}  // namespace
+
+Result<VerifiedCheckpoint> verify_checkpoint(std::string_view note, const Policy& policy) {
+  std::set<std::string> cosigned;
+  TRY(auto verified, verified_signatures(note, policy, cosigned));
   if (!policy.is_met_by(cosigned)) {
     return tampered("the checkpoint lacks the cosignatures that the policy asks for: quorum " +
                         quoted(policy.quorum()) + ", cosigned by " +
@@ -69,6 +76,11 @@ Result<VerifiedCheckpoint> verify_checkpoint(std::string_view note, const Policy
                     "Ask for a proof under a checkpoint that more witnesses have cosigned.");
   }
   return verified;
+}
+
+Result<VerifiedCheckpoint> verify_signatures(std::string_view note, const Policy& policy) {
+  std::set<std::string> cosigned;
+  return verified_signatures(note, policy, cosigned);
 }
 
 }  // namespace pgtally

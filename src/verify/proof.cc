@@ -1,3 +1,4 @@
+#include "base/encoding.h"
 #include "pgtally/merkle.h"
 #include "pgtally/proof_file.h"
 #include "pgtally/verify.h"
@@ -5,6 +6,28 @@
 
 namespace pgtally {
 namespace {
+
+Result<void> add_earlier(const ProofExtra& extra, const Policy& policy, Verdict& verdict) {
+  TreeSize before{verdict.id.value};
+  for (const EarlierRecord& record : extra.earlier) {
+    TRY(auto verified, verify_signatures(record.checkpoint, policy));
+    const Checkpoint& checkpoint = verified.checkpoint;
+    if (checkpoint.origin != verdict.origin) {
+      return tampered("it is of the log " + quoted(checkpoint.origin) + ", the proof of " +
+                      quoted(verdict.origin));
+    }
+    if (checkpoint.size <= before || checkpoint.size >= verdict.size) {
+      return tampered("a checkpoint of " + std::to_string(checkpoint.size.value) +
+                      " entries is not between the one before it and the one of the proof");
+    }
+    TRY_VOID(verify_inclusion(verdict.id, checkpoint.size, leaf_hash(extra.entry), record.path,
+                              checkpoint.root));
+    before = checkpoint.size;
+    verdict.earlier.push_back(std::move(verified));
+  }
+  if (!verdict.earlier.empty()) verdict.checked.emplace_back("earlier checkpoint");
+  return {};
+}
 
 Result<Verdict> verify_parsed(const ProofFile& proof, const Policy& policy,
                               const Expectations& expected) {
@@ -27,6 +50,8 @@ Result<Verdict> verify_parsed(const ProofFile& proof, const Policy& policy,
   TRY_VOID(verify_inclusion(proof.index, verdict.size, leaf_hash(extra.entry), proof.path,
                             verdict.root));
   verdict.checked.emplace_back("inclusion");
+  auto earlier = add_earlier(extra, policy, verdict);
+  if (!earlier.ok()) return std::move(earlier).error().within("the earlier checkpoint");
   TRY_VOID(ProofChecker(extra, expected, verdict).run());
   return verdict;
 }

@@ -94,6 +94,12 @@ TOML
   [[ "$text" == *"with append_only_log 1 and without append_only_log 2, was cosigned"* ]]
   run pgtally prove-order append_only_log:1 append_only_log:2 -o both.order-proof
   [[ "$output" != *"witnessed"* ]]
+  # The file has what the witness said even so, for whoever trusts it.
+  run pgtally verify both.order-proof --policy policy
+  [ "$status" -eq 0 ]
+  [ "$(grep -c '  witnessed .* by w.example, the checkpoint of' <<<"$output")" -eq 2 ]
+  text="$(tr -s '\n ' ' ' <<<"$output")"
+  [[ "$text" == *"with append_only_log 1 and without append_only_log 2, was cosigned"* ]]
 }
 
 @test "two organisations witness each other, while both services run" {

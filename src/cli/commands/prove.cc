@@ -14,8 +14,8 @@
 #include "cli/trust.h"
 #include "cli/verdict_json.h"
 #include "cli/verdict_text.h"
-#include "ledger/first_cover.h"
 #include "ledger/prover.h"
+#include "ledger/tree_head.h"
 #include "pgtally/verify.h"
 
 namespace pgtally::cli {
@@ -127,7 +127,8 @@ class ProveOrder : public Command {
             .details =
                 "A and B are entries: an id, or SOURCE:KEY with the columns of the key "
                 "separated by commas. The one that was recorded first comes first in the "
-                "proof, whichever is named first. What the proof proves and what it does not, and "
+                "proof, whichever is named first. It holds the first checkpoint that is kept over each, "
+                "and the first that was cosigned. What it proves and what it does not, and "
                 "since when each entry is under a signature, is printed beside it: on standard "
                 "error where the proof itself goes to standard output.",
             .examples = {{"pgtally prove-order payment:42 login:7 -o a.order-proof",
@@ -158,28 +159,34 @@ class ProveOrder : public Command {
     TRY(const Ledger ledger, open_ledger(context));
     TRY(const LeafIndex a, find_entry(ledger, a_));
     TRY(const LeafIndex b, find_entry(ledger, b_));
-    TRY(const auto text, prove_order(ledger, a, b, row_));
+    TRY(const auto text, prove_order(ledger, a, b, row_, policy ? &*policy : nullptr));
     trust = {.vkey = ledger.vkey(), .policy = {}};
     TRY(const Policy own, trust.read());
     auto judged = verify_order_proof(text, policy ? *policy : own);
     // The newest checkpoint may still wait for its witnesses.
     if (!judged.ok()) judged = verify_order_proof(text, own);
     TRY(const OrderVerdict verdict, std::move(judged));
-    OrderCover cover;
-    TRY(cover.first, first_cover(ledger, verdict.first.id, policy ? &*policy : nullptr));
-    TRY(cover.second, first_cover(ledger, verdict.second.id, policy ? &*policy : nullptr));
+    CoverTimes times;
+    TRY(times.first, signed_at(ledger, first_cover(verdict.first)));
+    TRY(times.second, signed_at(ledger, first_cover(verdict.second)));
     TRY_VOID(deliver(context, file_, text, "an order proof"));
     if (context.json()) {
-      print_json(context.output(), json_of(verdict, &cover));
+      print_json(context.output(), json_of(verdict, &times));
     } else if (file_) {
-      context.output().write(text_of(verdict, context.output().out(), &cover));
+      context.output().write(text_of(verdict, context.output().out(), &times));
     } else {
-      context.output().remark(text_of(verdict, context.output().err(), &cover));
+      context.output().remark(text_of(verdict, context.output().err(), &times));
     }
     return Exit::kOk;
   }
 
  private:
+  static Result<Time> signed_at(const Ledger& ledger, TreeSize size) {
+    TRY(const auto checkpoint, checkpoint_of_size(ledger, size));
+    if (!checkpoint) return retry("a checkpoint was thinned out while it was read");
+    return checkpoint->signed_at;
+  }
+
   std::string a_;
   std::string b_;
   std::optional<std::string> policy_;

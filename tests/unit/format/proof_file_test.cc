@@ -69,16 +69,18 @@ ProofExtra full_extra() {
   extra.definition = "{}";
   extra.row = Bytes{4, 5};
   extra.define = DefineRecord{LeafIndex{9}, {6}, {Hash{}, Hash{}}};
+  extra.earlier = {{"a note", {}}, {"another", {Hash{}, Hash{}}}};
   return extra;
 }
 
 TEST(ProofExtra, is_read_back_whichever_records_it_holds) {
-  for (int without = 0; without < 16; ++without) {
+  for (int without = 0; without < 32; ++without) {
     ProofExtra extra = full_extra();
     if (without & 1) extra.salt.reset();
     if (without & 2) extra.definition.reset();
     if (without & 4) extra.row.reset();
     if (without & 8) extra.define.reset();
+    if (without & 16) extra.earlier.clear();
     const auto bytes = encode_extra(extra);
     ASSERT_TRUE(bytes.ok());
     EXPECT_EQ(*decode_extra(*bytes), extra);
@@ -90,6 +92,7 @@ TEST(ProofExtra, is_laid_out_as_the_document_of_formats_says) {
   extra.entry = {0xaa};
   extra.row = Bytes{0xbb};
   extra.define = DefineRecord{LeafIndex{5}, {0xcc}, {}};
+  extra.earlier = {{"n", {}}, {"m", {Hash{}}}};
   EXPECT_EQ(*encode_extra(extra), *from_hex("01"
                                             "0001aa"
                                             "0003"
@@ -97,7 +100,14 @@ TEST(ProofExtra, is_laid_out_as_the_document_of_formats_says) {
                                             "0004"
                                             "00000b"
                                             "0000000000000005"
-                                            "0001cc"));
+                                            "0001cc"
+                                            "0005"
+                                            "00002c"
+                                            "0000016e"
+                                            "0000"
+                                            "0000016d"
+                                            "0020" +
+                                            std::string(64, '0')));
 }
 
 TEST(ProofExtra, names_records_of_unknown_type_and_goes_on) {

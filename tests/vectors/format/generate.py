@@ -500,9 +500,17 @@ class Prover:
         return out + record(4, struct.pack(">Q", define) + opaque(self.log.entries[define], 2)
                             + b"".join(self.path(define)))
 
-    def proof(self, meta, disclose="all"):
-        return proof_text(self.extra(meta, disclose), meta["index"], self.path(meta["index"]),
-                          self.note)
+    def earlier(self, index, size, witnesses, log=LOG):
+        leaves = self.leaves[:size]
+        text = checkpoint_text(log.name, size, root_of(leaves))
+        note = text + "\n" + log.sign(text) + "".join(w.cosign(text, at) for w, at in witnesses)
+        return opaque(note.encode(), 3) + opaque(b"".join(path_of(index, leaves)), 2)
+
+    def proof(self, meta, disclose="all", earlier=()):
+        extra = self.extra(meta, disclose)
+        if earlier:
+            extra += record(5, b"".join(self.earlier(meta["index"], *one) for one in earlier))
+        return proof_text(extra, meta["index"], self.path(meta["index"]), self.note)
 
 
 def proofs(prover):
@@ -570,8 +578,9 @@ def bundle_file(prover):
         [(m["index"], m["salt"]) for m in metas if m["salt"] and m["source"] == "payment"])
 
 
-def order_proof(prover, first, second):
-    texts = [prover.proof(prover.log.meta[i], None) for i in (first, second)]
+def order_proof(prover, first, second, earlier=((), ())):
+    texts = [prover.proof(prover.log.meta[i], None, before)
+             for i, before in zip((first, second), earlier)]
     return "".join("%d\n%s" % (len(t.encode()), t) for t in texts)
 
 
@@ -586,6 +595,11 @@ def generate():
         "policy.txt": policy_file(), "log.vkey": LOG.vkey() + "\n",
         "ledger.bundle": bundle_file(prover),
         "proofs/package_before_update.order-proof": order_proof(prover, 4, 7),
+        "proofs/with_earlier_checkpoints.order-proof": order_proof(
+            prover, 4, 7, ([(5, []), (6, [(WITNESS_1, 1795003200)])],
+                           [(8, [(WITNESS_2, 1795003300)])])),
+        "proofs/with_a_checkpoint_of_another_log.order-proof": order_proof(
+            prover, 4, 7, ([(5, [], OTHER_LOG)], ())),
         "proofs/same_batch.order-proof": order_proof(prover, 3, 4),
         "proofs/wrong_way_round.order-proof": order_proof(prover, 7, 4),
     })
