@@ -69,7 +69,11 @@ Result<std::vector<TableColumn>> read_columns(pg::Connection& connection, std::u
              WHERE p.root = a.atttypid
                AND (t.typname LIKE 'reg%' AND t.typnamespace = 'pg_catalog'::regnamespace
                     OR t.oid IN ('aclitem'::regtype, '"char"'::regtype, 'pg_node_tree'::regtype)
-                    OR f.provolatile = 'v'))
+                    OR f.provolatile = 'v')),
+           (SELECT format_type(coalesce(nullif(t.typbasetype, 0), t.oid), NULL) FROM pg_type AS t
+             WHERE t.oid = a.atttypid),
+           ARRAY(SELECT pg_get_constraintdef(k.oid) FROM pg_constraint AS k
+                  WHERE k.contypid = a.atttypid ORDER BY k.oid)
       FROM pg_attribute AS a LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
      WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum)sql",
                                         pg::Params().int8(oid)));
@@ -84,6 +88,8 @@ Result<std::vector<TableColumn>> read_columns(pg::Connection& connection, std::u
     TRY(column.generated, rows.get<bool>(r, 5));
     TRY(column.default_expression, rows.get<std::optional<std::string>>(r, 6));
     TRY(const auto refused, rows.get<std::optional<std::string>>(r, 7));
+    TRY(column.base_type, rows.get<std::string>(r, 8));
+    TRY(column.domain_checks, rows.get<std::vector<std::string>>(r, 9));
     if (refused) {
       column.refused = "the text of a value of type " + *refused +
                        " depends on more than the value, so its hash would not stay the same";
