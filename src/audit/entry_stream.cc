@@ -163,9 +163,8 @@ class EntryStream::Reader {
     reader_.reset();
     // Sorted by what they say, two with one id would stand side by side.
     if (order_ == Order::kId) TRY_VOID(session_->execute("SET LOCAL enable_sort = off"));
-    TRY(auto copy,
-        pg::CopyOut::start(*session_,
-                           "COPY (" + query_(from, to, order_) + ") TO STDOUT (FORMAT binary)"));
+    TRY(auto copy, pg::CopyOut::start(*session_, "COPY (" + query_(from, to, order_) +
+                                                     ") TO STDOUT (FORMAT binary)"));
     reader_.emplace(std::move(copy), *names_, order_, from, to);
     return {};
   }

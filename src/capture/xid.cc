@@ -179,15 +179,17 @@ class XidMode : public CaptureMode {
  private:
   // The server prepares a CHECK of a table in every statement, and one of a domain once a session.
   static std::string make_own(const TableShape& table) {
-    const std::string check = " ADD CONSTRAINT xid_is_the_writers_own CHECK ({} = "
-                              "pg_current_xact_id()) NOT VALID;";
+    const std::string check =
+        " ADD CONSTRAINT xid_is_the_writers_own CHECK ({} = "
+        "pg_current_xact_id()) NOT VALID;";
     const auto domain = pg::quote_qualified(table.schema, table.name + "_xid");
     if (!domain.ok()) {  // the name would be too long
       return "ALTER TABLE " + table.qualified + fmt::format(fmt::runtime(check), "xid");
     }
-    return fmt::format("CREATE DOMAIN {1} AS xid8; ALTER TABLE {0} ALTER COLUMN xid TYPE {1};\n"
-                       "ALTER DOMAIN {1}",
-                       table.qualified, *domain) +
+    return fmt::format(
+               "CREATE DOMAIN {1} AS xid8; ALTER TABLE {0} ALTER COLUMN xid TYPE {1};\n"
+               "ALTER DOMAIN {1}",
+               table.qualified, *domain) +
            fmt::format(fmt::runtime(check), "VALUE");
   }
   static bool has_check(const std::vector<std::string>& checks, const std::string& value) {

@@ -129,11 +129,11 @@ std::string checks(const Verdict& verdict, std::size_t width) {
 // `signed_at`: none where only the file is known.
 std::string covered(const Verdict& verdict, Time signed_at) {
   const bool is_known = signed_at.microseconds != Time::kNone;
-  std::string lines =
-      field("covered", (is_known ? "since " + time_for_people(signed_at) + " " : "") +
-                           "by the checkpoint of " + with_thousands(first_cover(verdict).value) +
-                           (is_known ? " entries, the first that is kept"
-                                     : " entries, the first in this file"));
+  std::string lines = field(
+      "covered",
+      (is_known ? "since " + time_for_people(signed_at) + " " : "") + "by the checkpoint of " +
+          with_thousands(first_cover(verdict).value) +
+          (is_known ? " entries, the first that is kept" : " entries, the first in this file"));
   const auto witnessed = first_witnessed(verdict);
   if (!witnessed) return lines;
   for (const Cosigned& one : witnessed->cosigned_by) {
@@ -212,8 +212,7 @@ std::string text_of(const OrderVerdict& verdict, const Stream& stream, const Cov
   for (const Verdict* one : {&verdict.first, &verdict.second}) {
     const bool is_first = one == &verdict.first;
     text += headline(is_first ? "first   " : "second  ", entry_name(*one) + " is " + place(*one)) +
-            facts(*one, stream.width()) +
-            covered(*one, is_first ? known.first : known.second) +
+            facts(*one, stream.width()) + covered(*one, is_first ? known.first : known.second) +
             checks(*one, stream.width()) + "\n";
   }
   const OrderStatements statements = statements_of(verdict);

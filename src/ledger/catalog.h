@@ -16,9 +16,9 @@ namespace pgtally {
 
 struct TableColumn {
   std::string name;
-  std::string type;       // format_type(oid, NULL): what a definition records
-  std::string cast_type;  // format_type(oid, -1): safe to cast to
-  std::string base_type;  // of a domain what it is made of; else the type
+  std::string type;                        // format_type(oid, NULL): what a definition records
+  std::string cast_type;                   // format_type(oid, -1): safe to cast to
+  std::string base_type;                   // of a domain what it is made of; else the type
   std::vector<std::string> domain_checks;  // definitions of a domain's CHECK constraints
   std::int32_t typmod = -1;
   bool not_null = false;

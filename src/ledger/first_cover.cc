@@ -37,7 +37,8 @@ Result<std::optional<StoredCheckpoint>> first_witnessed(const Ledger& ledger, Le
     if (policy == nullptr) return std::optional(std::move(checkpoint));
     const auto verified = verify_checkpoint(checkpoint.note, *policy);
     // Quorums that are not met yet, and lines that somebody damaged, leave it to a later one.
-    if (verified.ok() && !verified->cosigned_by.empty()) return std::optional(std::move(checkpoint));
+    if (verified.ok() && !verified->cosigned_by.empty())
+      return std::optional(std::move(checkpoint));
   }
   return none;
 }

@@ -170,9 +170,8 @@ RC_GTEST_PROP(FormatProperty, every_proof_file_is_read_back_and_has_one_text, ()
                                 *rc::gen::container<std::vector<Hash>>(3, some_hash())};
   }
   for (int i = *rc::gen::inRange(0, 9); i > 0; --i) {
-    extra.earlier.push_back(
-        {some_note(), *rc::gen::container<std::vector<Hash>>(
-                          *rc::gen::inRange<std::size_t>(0, 65), some_hash())});
+    extra.earlier.push_back({some_note(), *rc::gen::container<std::vector<Hash>>(
+                                              *rc::gen::inRange<std::size_t>(0, 65), some_hash())});
   }
   RC_ASSERT(*decode_extra(*encode_extra(extra)) == extra);
 

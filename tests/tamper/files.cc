@@ -23,9 +23,10 @@ std::string newest(const std::string& what, const std::string& table, const std:
 
 // As it stands in memory: the lowest byte first.
 std::string in_memory(const std::string& sent, int bytes) {
-  return fmt::format("(SELECT string_agg(substr({0}, {1} + 1 - n, 1), '' ORDER BY n) FROM "
-                     "generate_series(1, {1}) AS n)",
-                     sent, bytes);
+  return fmt::format(
+      "(SELECT string_agg(substr({0}, {1} + 1 - n, 1), '' ORDER BY n) FROM "
+      "generate_series(1, {1}) AS n)",
+      sent, bytes);
 }
 
 FileKind entry_id(const std::string& name, std::size_t changed) {

@@ -30,7 +30,7 @@ struct FileEdit {
   std::string file;  // below the data directory
   std::string bytes;
   std::size_t changed = 0;  // of the bytes
-  std::uint64_t item = 0;  // where the line pointer of the row is, if it is to vanish
+  std::uint64_t item = 0;   // where the line pointer of the row is, if it is to vanish
 };
 // `ids`: of the kind's entries.
 [[nodiscard]] FileEdit locate(const Specimen& specimen, const std::string& database,

@@ -127,7 +127,8 @@ class ProveOrder : public Command {
             .details =
                 "A and B are entries: an id, or SOURCE:KEY with the columns of the key "
                 "separated by commas. The one that was recorded first comes first in the "
-                "proof, whichever is named first. It holds the first checkpoint that is kept over each, "
+                "proof, whichever is named first. It holds the first checkpoint that is kept over "
+                "each, "
                 "and the first that was cosigned. What it proves and what it does not, and "
                 "since when each entry is under a signature, is printed beside it: on standard "
                 "error where the proof itself goes to standard output.",

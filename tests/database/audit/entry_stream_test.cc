@@ -19,12 +19,14 @@ class EntryStreamTest : public TestSchema, public testing::Test {
   static constexpr LeafIndex kEnd{60'003};
 
   EntryStreamTest() {
-    psql("CREATE TABLE p AS SELECT g::bigint AS id FROM generate_series(1, 60000) AS g;"
-         "ALTER TABLE p ADD PRIMARY KEY (id)");
+    psql(
+        "CREATE TABLE p AS SELECT g::bigint AS id FROM generate_series(1, 60000) AS g;"
+        "ALTER TABLE p ADD PRIMARY KEY (id)");
     add_source("p", "p", {"id"}, [](SourceRequest& request) { request.mode = "poll"; });
     drain();
-    psql("SET session_replication_role = replica;"
-         "ALTER TABLE pgtally.processed_log DISABLE TRIGGER ALL");
+    psql(
+        "SET session_replication_role = replica;"
+        "ALTER TABLE pgtally.processed_log DISABLE TRIGGER ALL");
     for (std::int32_t id = 0; id < 3; ++id) names[id] = "p";
   }
 
@@ -33,10 +35,11 @@ class EntryStreamTest : public TestSchema, public testing::Test {
     return [this, id](LeafIndex from, LeafIndex to, Order order) {
       const bool by_file = order == Order::kFile;
       ++(by_file ? by_file_ : by_id_);
-      return fmt::format("SELECT {}, {} FROM pgtally.processed_log AS l WHERE l.id >= {} AND l.id < {} "
-                         "ORDER BY {}",
-                         id, std::string_view(kEntryColumns).substr(sizeof "id," - 1), from.value,
-                         to.value, by_file ? "l.ctid" : "l.id");
+      return fmt::format(
+          "SELECT {}, {} FROM pgtally.processed_log AS l WHERE l.id >= {} AND l.id < {} "
+          "ORDER BY {}",
+          id, std::string_view(kEntryColumns).substr(sizeof "id," - 1), from.value, to.value,
+          by_file ? "l.ctid" : "l.id");
     };
   }
 

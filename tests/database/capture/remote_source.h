@@ -37,11 +37,12 @@ class RemoteSourceTest {
   }
 
   void create_xid_table(const std::string& name) const {
-    psql(fmt::format("CREATE DOMAIN {0}_xid AS xid8 CHECK (VALUE = pg_current_xact_id());"
-                     "CREATE TABLE {0} (id bigserial PRIMARY KEY, note text,"
-                     " xid {0}_xid NOT NULL DEFAULT pg_current_xact_id());"
-                     "CREATE INDEX ON {0} (xid, id)",
-                     name));
+    psql(
+        fmt::format("CREATE DOMAIN {0}_xid AS xid8 CHECK (VALUE = pg_current_xact_id());"
+                    "CREATE TABLE {0} (id bigserial PRIMARY KEY, note text,"
+                    " xid {0}_xid NOT NULL DEFAULT pg_current_xact_id());"
+                    "CREATE INDEX ON {0} (xid, id)",
+                    name));
   }
 
   // One step of each reader, which are made anew and dropped again. The first error, if any.

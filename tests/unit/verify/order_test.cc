@@ -37,8 +37,7 @@ TEST(VerifyOrder, says_under_which_checkpoints_each_was_before) {
   EXPECT_EQ(first[0].checkpoint.size, TreeSize{5});
   EXPECT_TRUE(first[0].cosigned_by.empty());
   EXPECT_EQ(first[1].checkpoint.size, TreeSize{6});
-  EXPECT_EQ(first[1].cosigned_by,
-            (std::vector<Cosigned>{{"w1.example/witness", 1'795'003'200}}));
+  EXPECT_EQ(first[1].cosigned_by, (std::vector<Cosigned>{{"w1.example/witness", 1'795'003'200}}));
   ASSERT_EQ(verdict->second.earlier.size(), 1u);
   EXPECT_EQ(verdict->second.earlier[0].checkpoint.size, TreeSize{8});
   EXPECT_THAT(verdict->first.checked, testing::Contains("earlier checkpoint"));
