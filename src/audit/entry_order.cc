@@ -91,7 +91,7 @@ void EntryOrder::take(LeafIndex id, const EntryView& entry) {
   check_ordinal(id, entry, state);
   check_definition(id, entry, state);
   check_claim(id, entry, state);
-  check_time(id, entry);
+  times_.take(id, entry.sequenced_at);
 }
 
 void EntryOrder::take_unknown(LeafIndex id) {
@@ -134,36 +134,22 @@ void EntryOrder::check_ordinal(LeafIndex id, const EntryView& entry, State& stat
   }
 }
 
-void EntryOrder::check_time(LeafIndex id, const EntryView& entry) {
-  const Time at = entry.sequenced_at;
-  const auto blame = [&](const Step& step, Time after) {
-    accuse(step.id, step.entry, "times never go back along the log",
-           fmt::format("it says it was recorded {}, between entries of {} and {}",
-                       time_for_people(step.entry.sequenced_at), time_for_people(earlier_),
-                       time_for_people(after)));
-  };
-  if (doubtful_) {
-    const Step doubtful = *std::move(doubtful_);
-    doubtful_.reset();
-    if (at >= newest_.entry.sequenced_at) {
-      earlier_ = newest_.entry.sequenced_at;
-      blame(doubtful, at);
-    } else {
-      blame(newest_, doubtful.entry.sequenced_at);
-      newest_ = doubtful;
-    }
+Result<void> EntryOrder::accuse_time(const TimeOrder::Misfit& misfit) {
+  if (accused_.contains(misfit.id)) return {};
+  std::optional<Entry> entry;
+  if (accused_.size() < kMostKept) {
+    TRY(entry, log_->entry(misfit.id));
   }
-  if (!any_) {
-    any_ = true;
-    first_ = earlier_ = at;
-  } else if (at < newest_.entry.sequenced_at) {
-    doubtful_ = step(id, entry);
-    return;
-  } else {
-    earlier_ = newest_.entry.sequenced_at;
+  std::string where = "after an entry of " + time_for_people(misfit.before);
+  if (misfit.before.microseconds == Time::kNone) {
+    where = "before an entry of " + time_for_people(misfit.after);
+  } else if (misfit.after.microseconds != Time::kNone) {
+    where = fmt::format("between entries of {} and {}", time_for_people(misfit.before),
+                        time_for_people(misfit.after));
   }
-  newest_.id = id;
-  newest_.entry.assign(entry);
+  accuse(misfit.id, entry.value_or(Entry{}), "times never go back along the log",
+         fmt::format("it says it was recorded {}, {}", time_for_people(misfit.at), where));
+  return {};
 }
 
 // What is known of how its first rows came may be asked for while entries are read.
@@ -288,6 +274,7 @@ bool EntryOrder::check_sweeps(LeafIndex id, const EntryView& entry, State& state
 }
 
 Result<void> EntryOrder::settle() {
+  for (const TimeOrder::Misfit& misfit : times_.take_misfits()) TRY_VOID(accuse_time(misfit));
   for (const Defined& defined : defined_) TRY_VOID(define(defined));
   defined_.clear();
   for (const Step& claim : claims_) {
@@ -411,15 +398,8 @@ void EntryOrder::close_gaps() {
 }
 
 Result<void> EntryOrder::finish() {
+  times_.finish();
   TRY_VOID(settle());
-  if (doubtful_) {
-    const Step last = *std::move(doubtful_);
-    doubtful_.reset();
-    accuse(last.id, last.entry, "times never go back along the log",
-           fmt::format("it says it was recorded {}, after an entry of {}",
-                       time_for_people(last.entry.sequenced_at),
-                       time_for_people(newest_.entry.sequenced_at)));
-  }
   for (auto& [name, state] : states_) {
     if (!state.jump) continue;
     const Step jump = *std::move(state.jump);

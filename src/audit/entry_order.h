@@ -15,6 +15,7 @@
 
 #include "audit/audited_log.h"
 #include "audit/report.h"
+#include "audit/time_order.h"
 #include "pgtally/definition.h"
 #include "pgtally/entry.h"
 #include "pgtally/result.h"
@@ -57,8 +58,8 @@ class EntryOrder {
   // The ordinal that the next entry of each source would have.
   [[nodiscard]] std::map<std::string, std::uint64_t> next_ordinals() const;
   [[nodiscard]] const std::optional<LedgerDefinition>& ledger() const { return ledger_; }
-  [[nodiscard]] Time first() const { return first_; }
-  [[nodiscard]] Time last() const { return newest_.entry.sequenced_at; }
+  [[nodiscard]] Time first() const { return times_.first(); }
+  [[nodiscard]] Time last() const { return times_.last(); }
   // Of which source an unknown entry was, where a gap in its ordinals shows that.
   [[nodiscard]] const std::map<LeafIndex, std::string>& lost_from() const { return lost_from_; }
 
@@ -108,13 +109,13 @@ class EntryOrder {
   void check_ordinal(LeafIndex id, const EntryView& entry, State& state);
   void add_gap(std::string_view source, std::uint64_t from, std::uint64_t to, LeafIndex before);
   void misfit(LeafIndex id, const EntryView& entry, std::uint64_t expected);
-  void check_time(LeafIndex id, const EntryView& entry);
   void begin_source(const EntryView& entry, State& state);
   void check_definition(LeafIndex id, const EntryView& entry, State& state);
   void check_claim(LeafIndex id, const EntryView& entry, State& state);
   void judge_claim(LeafIndex id, const EntryView& entry, const State& state);
   bool check_sweeps(LeafIndex id, const EntryView& entry, State& state);
   void accuse(LeafIndex id, const EntryView& entry, std::string recorded, std::string actual);
+  [[nodiscard]] Result<void> accuse_time(const TimeOrder::Misfit& misfit);
   [[nodiscard]] Result<void> define(const Defined& defined);
   void compare_definitions(const Defined& defined, const SourceDefinition& before,
                            const SourceDefinition& now);
@@ -125,11 +126,7 @@ class EntryOrder {
   std::map<std::string, State, std::less<>> states_;
   State* recent_ = nullptr;
   std::optional<LedgerDefinition> ledger_;
-  Time first_;
-  Time earlier_;                  // of the entry before the newest
-  Step newest_;                   // that fits those before it
-  std::optional<Step> doubtful_;  // its time is below the newest's: one of the two is wrong
-  bool any_ = false;
+  TimeOrder times_;
   std::vector<LeafIndex> unknown_;
   std::vector<Gap> gaps_;
   std::vector<Misfit> misfits_;

@@ -97,6 +97,12 @@ std::vector<Kind> entries() {
            "UPDATE pgtally.processed_log SET content_hash = " + kOneBit +
                " WHERE id = (SELECT max(id) FROM pgtally.processed_log)",
            {{"log", "stock", std::nullopt}}),
+      edit("two of the last entries, dated back", "processed_log",
+           "UPDATE pgtally.processed_log SET sequenced_at = sequenced_at - interval '1 day' WHERE "
+           "id "
+           "IN (SELECT max(id) - n FROM pgtally.processed_log, generate_series(1, 2) AS n GROUP BY "
+           "n)",
+           {{"log", "stock", std::nullopt}, {"log", "stock", std::nullopt}}),
   };
 }
 

@@ -66,6 +66,8 @@ class EntryOrders : public testing::Test {
   std::uint64_t take(const Entry& entry) {
     const LeafIndex id = next();
     order.take(id, entry);
+    log.entries.resize(id.value + 1);
+    log.entries.back() = as_text(*encode(entry));
     return id.value;
   }
   std::uint64_t take_rows(const std::string& source, int count) {
@@ -308,6 +310,16 @@ TEST_F(OrderOfTimes, of_one_that_is_too_early_accuses_it_and_not_those_before_it
   take(edited);
   take_rows("payment", 5);
   ASSERT_THAT(findings(), ElementsAre("log payment 4 of 6"));
+}
+
+TEST_F(OrderOfTimes, of_two_side_by_side_accuses_both_and_nobody_else) {
+  take_rows("payment", 3);
+  for (int i = 0; i < 2; ++i) {
+    Entry edited = entry("payment");
+    edited.sequenced_at.microseconds -= 99 * kSecond;
+    take(edited);
+  }
+  ASSERT_THAT(findings(), ElementsAre("log payment 4 of 6", "log payment 5 of 7"));
 }
 
 TEST_F(OrderOfTimes, accuses_the_last_entry_if_it_goes_back) {
