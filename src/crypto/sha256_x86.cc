@@ -59,7 +59,7 @@ struct Rounds {
 };
 
 // Four rounds, the `quad`th of 16.
-PGTALLY_SHA [[gnu::always_inline]] inline void four_rounds(Rounds& r, const std::uint8_t* block,
+[[gnu::always_inline]] PGTALLY_SHA inline void four_rounds(Rounds& r, const std::uint8_t* block,
                                                            std::size_t quad) {
   __m128i& words = r.words[quad % 4];
   if (quad < 4) {
