@@ -56,8 +56,8 @@ std::string with_earlier(const std::function<void(std::vector<EarlierRecord>&)>&
 
 TEST(VerifyOrder, refuses_earlier_checkpoints_that_do_not_hold) {
   using Records = std::vector<EarlierRecord>;
-  const auto second = *parse_order_proof_file(order_named("with_earlier_checkpoints"));
-  const std::string own = parse_proof_file(second.second)->checkpoint;
+  const auto honest = *parse_order_proof_file(order_named("with_earlier_checkpoints"));
+  const ProofFile first = *parse_proof_file(honest.first);
   const std::vector<std::function<void(Records&)>> changes{
       [](Records& records) { std::swap(records[0], records[1]); },
       [](Records& records) { records[1] = records[0]; },
@@ -68,7 +68,8 @@ TEST(VerifyOrder, refuses_earlier_checkpoints_that_do_not_hold) {
       // Of another size, and of a log that nobody trusts here.
       [](Records& records) { records[0].checkpoint[records[0].checkpoint.find('\n') + 1] = '4'; },
       [](Records& records) { records[0].checkpoint[0] = 'x'; },
-      [&](Records& records) { records[1].checkpoint = own; },
+      // The file's own, which is no earlier one.
+      [&](Records& records) { records[1] = {first.checkpoint, first.path}; },
       // A cosignature by a trusted witness that is none.
       [](Records& records) {
         std::string& note = records[1].checkpoint;
