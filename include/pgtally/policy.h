@@ -52,6 +52,12 @@ class Policy {
 
   // Whether cosignatures by these witnesses (by their names within the policy) are enough.
   [[nodiscard]] bool is_met_by(const std::set<std::string>& witnesses) const;
+  // The same logs and witnesses, of whom none has to have cosigned.
+  [[nodiscard]] Policy without_quorum() const {
+    Policy policy = *this;
+    policy.quorum_ = "none";
+    return policy;
+  }
 
  private:
   friend class PolicyParser;

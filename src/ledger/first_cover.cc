@@ -6,6 +6,9 @@
 namespace pgtally {
 namespace {
 
+// How many cosigned checkpoints are held against a policy before it is said that none fits.
+constexpr int kMostCosignedTried = 1'000;
+
 // That a checkpoint is what the table says of it.
 Result<void> check_kept(const Ledger& ledger, TreeSize size, const std::string& note) {
   TRY(auto key, VerifierKey::parse(ledger.vkey()));

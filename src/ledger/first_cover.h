@@ -14,9 +14,6 @@
 
 namespace pgtally {
 
-// How many cosigned checkpoints are held against a policy before it is said that none fits.
-inline constexpr int kMostCosignedTried = 1'000;
-
 // Kept checkpoints over the entry of less than `below` entries, by ascending size, with their
 // cosignatures: the first, and the first that was cosigned; with a policy, as it asks. `policy` may be
 // null. kTampered if the first is not signed by the ledger's key, or not of the size that it stands under.

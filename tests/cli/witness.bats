@@ -94,6 +94,13 @@ TOML
   [[ "$text" == *"with append_only_log 1 and without append_only_log 2, was cosigned"* ]]
   run pgtally prove-order append_only_log:1 append_only_log:2 -o both.order-proof
   [[ "$output" != *"witnessed"* ]]
+  # The newest checkpoint is not cosigned, but one over the first entry was.
+  pgtally append "third" > /dev/null
+  pgtally run --once
+  run pgtally prove-order append_only_log:1 append_only_log:3 --policy policy -o third.order-proof
+  [ "$status" -eq 0 ]
+  [ "$(grep -c '  witnessed .* by w.example, the checkpoint of' <<<"$output")" -eq 1 ]
+
   # The file has what the witness said even so, for whoever trusts it.
   run pgtally verify both.order-proof --policy policy
   [ "$status" -eq 0 ]
