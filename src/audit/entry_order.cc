@@ -397,8 +397,8 @@ void EntryOrder::close_gaps() {
   gaps_.clear();
 }
 
-Result<void> EntryOrder::finish() {
-  times_.finish();
+Result<void> EntryOrder::finish(const std::optional<TimeOrder::Range>& suspects) {
+  times_.finish(suspects);
   TRY_VOID(settle());
   for (auto& [name, state] : states_) {
     if (!state.jump) continue;

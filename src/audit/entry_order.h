@@ -47,8 +47,8 @@ class EntryOrder {
 
   // After each range, while nothing is being read: looks documents up.
   [[nodiscard]] Result<void> settle();
-  // After the last entry.
-  [[nodiscard]] Result<void> finish();
+  // After the last entry. `suspects`: where the tree does not fit, and it fits elsewhere.
+  [[nodiscard]] Result<void> finish(const std::optional<TimeOrder::Range>& suspects = {});
 
   // Since the last call. Those of kind kLog are of entries that do not fit their neighbours.
   [[nodiscard]] std::vector<Finding> take_findings();

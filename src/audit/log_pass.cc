@@ -23,8 +23,10 @@ Result<LogOutcome> LogPass::run() {
     TRY_VOID(read_range(LeafIndex{from}, LeafIndex{to}));
     if (options_.progress) options_.progress(to, size.value);
   }
-  TRY_VOID(order_.finish());
   tree_.finish();
+  std::optional<TimeOrder::Range> suspects;
+  if (const auto& mismatch = tree_.mismatch()) suspects = {mismatch->from, mismatch->to};
+  TRY_VOID(order_.finish(suspects));
   TRY_VOID(conclude());
   out_.size = size;
   out_.root = tree_.tree().root();

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -34,8 +35,10 @@ class TimeOrder {
       take_doubtful({id, at});
     }
   }
-  // No more will come.
-  void finish();
+  // No more will come. `suspects`, if known: [first, second) has those that may be wrong. All others are
+  // believed before any of them.
+  using Range = std::pair<LeafIndex, LeafIndex>;
+  void finish(const std::optional<Range>& suspects = {});
 
   // What was decided since the last call.
   [[nodiscard]] std::vector<Misfit> take_misfits() { return std::exchange(misfits_, {}); }
@@ -54,7 +57,7 @@ class TimeOrder {
     Time at;
   };
   void take_doubtful(Step step);
-  void decide();
+  void decide(const std::optional<Range>& suspects = {});
 
   Time first_;
   std::array<Step, kAround> fitting_{};  // the last ones, the oldest of which is overwritten

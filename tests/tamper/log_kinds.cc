@@ -97,6 +97,11 @@ std::vector<Kind> entries() {
            "UPDATE pgtally.processed_log SET content_hash = " + kOneBit +
                " WHERE id = (SELECT max(id) FROM pgtally.processed_log)",
            {{"log", "stock", std::nullopt}}),
+      edit("the last entry but one, dated forth", "processed_log",
+           "UPDATE pgtally.processed_log SET sequenced_at = sequenced_at + interval '1 min' WHERE "
+           "id = "
+           "(SELECT max(id) - 1 FROM pgtally.processed_log)",
+           {{"log", "stock", std::nullopt}}),
       edit("two of the last entries, dated back", "processed_log",
            "UPDATE pgtally.processed_log SET sequenced_at = sequenced_at - interval '1 day' WHERE "
            "id "

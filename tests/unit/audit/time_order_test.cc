@@ -46,6 +46,23 @@ TEST(TimeOrder, takes_the_earlier_for_right_where_both_may_be) {
   EXPECT_THAT(misfits_of({7, 3}), ElementsAre(1));
 }
 
+// Alone, either of the last two could be wrong.
+TEST(TimeOrder, believes_those_that_are_no_suspects) {
+  for (const bool known : {false, true}) {
+    TimeOrder order;
+    for (const std::uint64_t id : {1U, 2U, 9U, 4U}) {
+      order.take(LeafIndex{id}, Time{static_cast<std::int64_t>(id)});
+    }
+    std::optional<TimeOrder::Range> suspects;
+    if (known) suspects = {LeafIndex{9}, LeafIndex{10}};
+    order.finish(suspects);
+    const auto misfits = order.take_misfits();
+    ASSERT_EQ(misfits.size(), 1u);
+    EXPECT_EQ(misfits[0].id, LeafIndex{known ? 9U : 4U});
+    EXPECT_EQ(order.last(), Time{known ? 4 : 9});
+  }
+}
+
 TEST(TimeOrder, says_between_which_times_a_misfit_stands) {
   TimeOrder order;
   const std::vector<std::int64_t> times{5, 6, 2, 3, 7, 8, 1};
