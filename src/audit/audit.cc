@@ -9,6 +9,7 @@
 #include "audit/ledger_audit_log.h"
 #include "audit/ledger_state.h"
 #include "client/open_published.h"
+#include "format/times.h"
 #include "pgtally/verify.h"
 
 namespace pgtally {
@@ -105,6 +106,26 @@ std::vector<CheckpointMark> thinned(const std::vector<CheckpointMark>& marks) {
   return some;
 }
 
+// Of the log, where there is something.
+std::string what_others_know(const LogOutcome& log, const std::vector<OutsideCheckpoint>& outside) {
+  std::vector<std::string> known;
+  if (!outside.empty()) {
+    std::string names;
+    for (const OutsideCheckpoint& each : outside) names += (names.empty() ? "" : ", ") + each.from;
+    known.push_back("what others have kept of it (" + names + ")");
+  }
+  if (log.witnessed) {
+    std::string witnesses;
+    for (const Cosigned& each : log.witnessed->cosigned_by) {
+      witnesses += fmt::format("{}{} at {}", witnesses.empty() ? "" : ", ", each.witness,
+                               time_for_people(time_of_seconds(each.timestamp)));
+    }
+    known.push_back(fmt::format("what witnesses have cosigned (size {} by {})",
+                                log.witnessed->size.value, witnesses));
+  }
+  return fmt::format("{}", fmt::join(known, " and "));
+}
+
 std::vector<std::string> remarks_on(const LogOutcome& log, const AuditOptions& options,
                                     const std::vector<OutsideCheckpoint>& outside) {
   std::vector<std::string> remarks;
@@ -113,14 +134,13 @@ std::vector<std::string> remarks_on(const LogOutcome& log, const AuditOptions& o
         "This shows that the ledger is consistent with itself, and that is all it can show: no "
         "checkpoint from outside was held against the log, and whoever has the signing key could "
         "have written all of it anew. Keep a checkpoint elsewhere, and audit with it "
-        "(--checkpoint FILE, or --published DIR).");
+        "(--checkpoint FILE, or --published DIR), or with a policy that names its witnesses "
+        "(--policy FILE).");
   } else {
-    std::string names;
-    for (const OutsideCheckpoint& each : outside) names += (names.empty() ? "" : ", ") + each.from;
     remarks.push_back(fmt::format(
-        "The log was held against what others have kept of it ({}), up to entry {}. For what was "
-        "recorded after that, there is only the operator's own word.",
-        names, log.remembered->value - 1));
+        "The log was held against {}, up to entry {}. For what was recorded after that, "
+        "there is only the operator's own word.",
+        what_others_know(log, outside), log.remembered->value - 1));
   }
   if (!options.policy) {
     remarks.emplace_back(
@@ -176,6 +196,7 @@ Result<AuditReport> audit(AuditedLog& log, RowAudit& rows, const Policy& policy,
   for (const SourceReport& source : report.sources) report.rows_checked += source.rows;
   report.checkpoints_checked = outcome.checkpoints_checked;
   report.remembered = outcome.remembered;
+  report.witnessed = outcome.witnessed;
   report.timeline = thinned(outcome.checkpoints);
   report.remarks = remarks_on(outcome, options, checking.outside);
   report.remarks.insert(report.remarks.end(), outcome.remarks.begin(), outcome.remarks.end());

@@ -136,8 +136,10 @@ std::string facts(const AuditReport& report) {
   out += fact("Recorded",
               to_the_second(report.first_entry) + " to " + to_the_second(report.last_entry));
   out += fact("Root", "<code>" + to_base64(report.root.view()) + "</code>");
+  const bool by_witnesses = report.witnessed && report.witnessed->size == report.remembered;
   out += fact("From outside", report.remembered
-                                  ? "a checkpoint over the first " +
+                                  ? (by_witnesses ? "a witnessed checkpoint over the first "
+                                                  : "a checkpoint over the first ") +
                                         counted(report.remembered->value, "entry", "entries")
                                   : "nothing was given");
   const std::string witnessed = witnesses(report);

@@ -35,7 +35,9 @@ struct LogOutcome {
   Time first_entry;
   Time last_entry;
   std::uint64_t checkpoints_checked = 0;
-  std::optional<TreeSize> remembered;
+  std::optional<TreeSize> remembered;  // the largest checkpoint from outside, or that is witnessed
+  std::optional<CheckpointMark>
+      witnessed;  // the largest kept one with the quorum that the policy asks for
   // Sizes and times of kept checkpoints whose signature is good, ascending.
   std::vector<CheckpointMark> checkpoints;
   Findings findings;

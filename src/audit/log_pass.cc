@@ -35,6 +35,7 @@ Result<LogOutcome> LogPass::run() {
   out_.last_entry = order_.last();
   out_.checkpoints_checked = roots_.checked();
   out_.remembered = roots_.remembered();
+  out_.witnessed = roots_.witnessed();
   out_.checkpoints = roots_.marks();
   return std::move(out_);
 }

@@ -8,6 +8,15 @@
 #include "pgtally/key.h"
 
 namespace pgtally {
+namespace {
+
+// Which checkpoint it is.
+std::string identity_of(const SignedRoots::Root& root) {
+  if (!root.from.empty()) return "in " + root.from;
+  return "of " + time_for_people(root.at) + (root.is_remembered ? " (witnessed)" : "");
+}
+
+}  // namespace
 
 Result<void> LogPass::conclude() {
   report_order();
@@ -101,14 +110,13 @@ void LogPass::report_end() {
   const TreeSize size = log_.size();
   const SignedRoots::Root* largest = nullptr;
   for (const SignedRoots::Root& root : roots_.all()) {
-    if (root.size > size) largest = &root;
+    if (root.size > size && (largest == nullptr || root.size > largest->size)) largest = &root;
   }
   std::string recorded;
   if (largest != nullptr) {
     beyond_ = largest->size;
-    recorded = fmt::format(
-        "{} entries when the checkpoint {} was signed", largest->size.value,
-        largest->from.empty() ? "of " + time_for_people(largest->at) : "in " + largest->from);
+    recorded = fmt::format("{} entries when the checkpoint {} was signed", largest->size.value,
+                           identity_of(*largest));
   } else if (heads_ && heads_->size > size && !tree_.head_is_wrong()) {
     beyond_ = heads_->size;
     recorded = fmt::format("{} entries by the tree head", heads_->size.value);
@@ -158,10 +166,8 @@ Result<void> LogPass::report_mismatch() {
                                    to_base64(heads_->root.view()));
   } else {
     const SignedRoots::Root& root = *mismatch->root;
-    finding.recorded =
-        fmt::format("the checkpoint of size {} {} signed root {}", root.size.value,
-                    root.from.empty() ? "of " + time_for_people(root.at) : "in " + root.from,
-                    to_base64(root.root.view()));
+    finding.recorded = fmt::format("the checkpoint of size {} {} signed root {}", root.size.value,
+                                   identity_of(root), to_base64(root.root.view()));
     for (const SignedRoots::Root& other : roots_.all()) {
       if (other.size != root.size || other.root == root.root) continue;
       finding.actual += ", which the same key has signed as well: there are two histories";

@@ -103,8 +103,10 @@ struct AuditReport {
   std::uint64_t entries_checked = 0;
   std::uint64_t rows_checked = 0;
   std::uint64_t checkpoints_checked = 0;
-  std::optional<TreeSize>
-      remembered;  // the largest checkpoint from outside that was held against it
+  // The largest checkpoint that the operator cannot have made anew: from outside, or kept and witnessed.
+  std::optional<TreeSize> remembered;
+  // The largest kept one that enough witnesses have cosigned; nothing where the policy asks for none.
+  std::optional<CheckpointMark> witnessed;
   std::vector<CheckpointMark>
       timeline;  // at most some hundreds, evenly thinned, first and last kept
   std::vector<SourceReport> sources;

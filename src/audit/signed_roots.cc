@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
+#include <tuple>
 
 #include "base/encoding.h"
 #include "format/times.h"
@@ -16,16 +18,22 @@ std::string text_of(TreeSize size, const Hash& root) {
   return fmt::format("size {}, root {}", size.value, to_base64(root.view()));
 }
 
-// Which witnesses of the policy cosigned a note, whether they are enough or not.
+// Which witnesses of the policy cosigned a note.
 struct Cosigners {
   std::vector<Cosigned> good;
   std::vector<std::string> bad;
+  bool are_enough = false;  // for a quorum, where the policy asks for one
 };
+
+bool asks_for_witnesses(const Policy& policy) {
+  return policy.quorum() != "none";
+}
 
 Cosigners cosigners_of(std::string_view note, const Policy& policy) {
   Cosigners cosigners;
   const auto parsed = parse_note(note);
   if (!parsed.ok()) return cosigners;
+  std::set<std::string> names;  // within the policy
   for (const PolicyWitness& witness : policy.witnesses()) {
     if (witness.key.type() != kCosignatureEd25519) continue;
     std::optional<std::uint64_t> earliest;
@@ -35,8 +43,11 @@ Cosigners cosigners_of(std::string_view note, const Policy& policy) {
       if (!time) cosigners.bad.push_back(witness.key.name());
       if (time) earliest = std::min(*time, earliest.value_or(*time));
     }
-    if (earliest) cosigners.good.push_back({witness.key.name(), *earliest});
+    if (!earliest) continue;
+    cosigners.good.push_back({witness.key.name(), *earliest});
+    names.insert(witness.name);
   }
+  cosigners.are_enough = asks_for_witnesses(policy) && policy.is_met_by(names);
   return cosigners;
 }
 
@@ -86,9 +97,12 @@ Result<void> SignedRoots::add_kept(const AuditedCheckpoint& kept, const Policy& 
   for (const std::string& witness : cosigners.bad) {
     accuse(name + ", cosigned by " + witness, "that cosignature is not the witness's");
   }
-  roots_.push_back(
-      {signed_one.size, signed_one.root, kept.signed_at, earliest_of(cosigners.good), ""});
+  roots_.push_back({signed_one.size, signed_one.root, kept.signed_at, earliest_of(cosigners.good),
+                    "", cosigners.are_enough});
   marks_.push_back({signed_one.size, kept.signed_at, std::move(cosigners.good)});
+  if (cosigners.are_enough && (!witnessed_ || witnessed_->size < signed_one.size)) {
+    witnessed_ = marks_.back();
+  }
   return {};
 }
 
@@ -100,7 +114,7 @@ Result<void> SignedRoots::add_outside(const OutsideCheckpoint& outside, const Po
   }
   ++checked_;
   roots_.push_back({verified->checkpoint.size, verified->checkpoint.root, Time{},
-                    earliest_of(verified->cosigned_by), outside.from});
+                    earliest_of(verified->cosigned_by), outside.from, true});
   return {};
 }
 
@@ -112,17 +126,27 @@ Result<SignedRoots> SignedRoots::load(AuditedLog& log, const Policy& policy,
   TRY_VOID(log.read_checkpoints(
       [&](const AuditedCheckpoint& kept) { return roots.add_kept(kept, key, policy); }));
   for (const OutsideCheckpoint& each : outside) TRY_VOID(roots.add_outside(each, policy));
-  std::ranges::stable_sort(roots.roots_, [](const Root& a, const Root& b) {
-    return a.size != b.size ? a.size < b.size : a.from.empty() < b.from.empty();
+  std::ranges::stable_sort(roots.roots_, {}, [](const Root& root) {
+    return std::tuple(root.size, root.from.empty(), !root.is_remembered);
   });
   std::ranges::stable_sort(roots.marks_, {}, &CheckpointMark::size);
+  if (asks_for_witnesses(policy) && !roots.remembered()) {
+    roots.findings_.push_back(
+        {.recorded = "the policy asks that witnesses have cosigned what was signed: quorum " +
+                     quoted(policy.quorum()),
+         .actual =
+             fmt::format("of the {} checkpoints that are kept, none was cosigned by enough of "
+                         "them: either the log was never witnessed, or it is not the log that "
+                         "was",
+                         roots.marks_.size())});
+  }
   return roots;
 }
 
 std::optional<TreeSize> SignedRoots::remembered() const {
   std::optional<TreeSize> largest;
   for (const Root& root : roots_) {
-    if (!root.from.empty()) largest = root.size;
+    if (root.is_remembered) largest = root.size;
   }
   return largest;
 }

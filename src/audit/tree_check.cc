@@ -135,15 +135,18 @@ bool TreeCheck::agrees(const Hash& root) {
 void TreeCheck::check_roots() {
   const TreeSize size = recorded_.frontier().size();
   const auto& roots = roots_.all();
+  // Of two different ones of this size one may fit, and says nothing of where the other one begins to differ.
+  const LeafIndex good = good_;
+  const LeafIndex good_remembered = good_remembered_;
   for (; next_root_ < roots.size() && roots[next_root_].size <= size; ++next_root_) {
     const SignedRoots::Root& root = roots[next_root_];
     if (root.size < size) continue;  // size 0, which is never signed
     if (mismatch_) {
       mismatch_->later += recorded_.frontier().root() == root.root ? 0U : 1U;
     } else if (agrees(root.root)) {
-      if (!root.from.empty()) good_outside_ = good_;
+      if (root.is_remembered) good_remembered_ = good_;
     } else {
-      mismatch_ = Mismatch{root.from.empty() ? good_ : good_outside_,
+      mismatch_ = Mismatch{root.is_remembered ? good_remembered : good,
                            LeafIndex{size.value},
                            &root,
                            size,

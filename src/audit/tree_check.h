@@ -90,8 +90,9 @@ class TreeCheck {
   std::vector<TileFault> plain_faults_;  // … and these by the plain one, if it is right
   std::optional<std::pair<std::uint64_t, bool>> right_;  // what is_right() said last
   std::size_t next_root_ = 0;
-  LeafIndex good_;          // all entries before this one are as they were signed, …
-  LeafIndex good_outside_;  // … also by what others have kept: kept roots may have been signed anew
+  LeafIndex good_;  // all entries before this one are as they were signed, …
+  LeafIndex
+      good_remembered_;  // … also by what is remembered: other roots may have been signed anew
   std::vector<BadLeaf> pending_;
   std::vector<BadLeaf> bad_;
   std::set<LeafIndex> acquitted_;

@@ -1,6 +1,7 @@
 #include "cli/audit_json.h"
 
 #include "base/encoding.h"
+#include "cli/verdict_json.h"
 
 namespace pgtally::cli {
 namespace {
@@ -60,6 +61,12 @@ json::object json_audit(const AuditReport& report) {
     counts.push_back(
         {{"source", text_or_null(of.first)}, {"kind", name_of(of.second)}, {"findings", number}});
   }
+  json::value witnessed;
+  if (report.witnessed) {
+    json::object& object = witnessed.emplace_object();
+    object["size"] = report.witnessed->size.value;
+    add_witnesses(object, report.witnessed->cosigned_by);
+  }
   return {{"ok", report.ok()},
           {"origin", report.origin},
           {"vkey", report.vkey},
@@ -71,6 +78,7 @@ json::object json_audit(const AuditReport& report) {
           {"rows_checked", report.rows_checked},
           {"checkpoints_checked", report.checkpoints_checked},
           {"remembered", report.remembered ? json::value(report.remembered->value) : nullptr},
+          {"witnessed", std::move(witnessed)},
           {"sources", std::move(sources)},
           {"counts", std::move(counts)},
           {"findings", std::move(findings)},

@@ -140,7 +140,9 @@ std::string sources_of(const AuditReport& report, const Stream& stream) {
   std::string fits =
       "fit the tree and " + counted(report.checkpoints_checked, "checkpoint", "checkpoints");
   if (report.remembered) {
-    fits += fmt::format(", one of size {} from outside", with_thousands(report.remembered->value));
+    const bool by_witnesses = report.witnessed && report.witnessed->size == *report.remembered;
+    fits += fmt::format(", one of size {} {}", with_thousands(report.remembered->value),
+                        by_witnesses ? "that is witnessed" : "from outside");
   }
   std::string text = line("log", report.entries_checked, "entries",
                           found.empty() ? fits : stream.styled(found, Emphasis::kBad));

@@ -39,17 +39,6 @@ void add_content(json::object& object, const Verdict& verdict) {
   if (verdict.data) object["data"] = to_hex(*verdict.data);
 }
 
-void add_witnesses(json::object& object, const std::vector<Cosigned>& cosigned_by) {
-  json::array names;
-  json::array times;
-  for (const Cosigned& one : cosigned_by) {
-    names.emplace_back(one.witness);
-    times.push_back(json_time(time_of_seconds(one.timestamp)));
-  }
-  object["cosigned_by"] = std::move(names);
-  object["cosigned_at"] = std::move(times);
-}
-
 // `at`: null where only the file is known.
 json::object cover_of(const Verdict& verdict, Time at) {
   json::object object{{"size", first_cover(verdict).value}, {"at", json_time(at)}};
@@ -62,6 +51,17 @@ json::object cover_of(const Verdict& verdict, Time at) {
 }
 
 }  // namespace
+
+void add_witnesses(json::object& object, const std::vector<Cosigned>& cosigned_by) {
+  json::array names;
+  json::array times;
+  for (const Cosigned& one : cosigned_by) {
+    names.emplace_back(one.witness);
+    times.push_back(json_time(time_of_seconds(one.timestamp)));
+  }
+  object["cosigned_by"] = std::move(names);
+  object["cosigned_at"] = std::move(times);
+}
 
 json::object json_of(const Verdict& verdict) {
   json::object object = begin(verdict);

@@ -12,5 +12,7 @@ namespace pgtally::cli {
 // With what the ledger's database knows of the two, where that is at hand.
 [[nodiscard]] json::object json_of(const OrderVerdict& verdict, const CoverTimes* times = nullptr);
 [[nodiscard]] json::object json_of(const LogEnd& end);
+// Members cosigned_by and cosigned_at.
+void add_witnesses(json::object& object, const std::vector<Cosigned>& cosigned_by);
 
 }  // namespace pgtally::cli

@@ -222,6 +222,48 @@ TOML
   ! grep "publishing.*failed" run.log
 }
 
+@test "a ledger that was rewritten is caught by what a witness has cosigned" {
+  unset PGTALLY_DATABASE # only a private cluster is rewritten
+  export PGTALLY_EMBEDDED="$WORK/cluster"
+  pgtally init --origin one.example --quiet
+  VKEY="$(pgtally key show)"
+  start_witness w "$VKEY"
+  printf 'log %s\nwitness W %s %s\nquorum W\n' "$VKEY" "$(cat w.vkey)" "$URL" > policy
+  printf '[witness]\npolicy = "policy"\ntimeout = "2s"\n' > pgtally.toml
+  pgtally append one two three > /dev/null
+  run pgtally audit --policy policy # signed, and not witnessed
+  [ "$status" -eq 1 ]
+  [[ "$output" == *"never witnessed"* ]]
+  pgtally --config pgtally.toml run --once
+  pgtally audit --policy policy --json > audit
+  [ "$(field 'v["ok"] and v["remembered"] == v["witnessed"]["size"] == v["size"]' < audit)" = True ]
+  [ "$(field 'v["witnessed"]["cosigned_by"]' < audit)" = "['w.example']" ]
+  pgtally append four > /dev/null
+  pgtally run --once # the newest waits for its witness
+  run pgtally audit --policy policy --html page
+  [ "$status" -eq 0 ]
+  [[ "$(tr -s '\n ' ' ' <<<"$output")" == *"witnesses have cosigned (size $(field 'v["size"]' < audit) by w.example at"*"only the operator's own word"* ]]
+  grep -q "a witnessed checkpoint over the first" page
+  pgtally bundle -o one.bundle --quiet
+  pgtally audit --bundle one.bundle --policy policy
+
+  pgtally demo rewrite-ledger
+  pgtally audit
+  run pgtally audit --policy policy
+  [ "$status" -eq 1 ]
+  [[ "$output" == *"1 finding"* ]]
+  pgtally bundle -o anew.bundle --quiet
+  run pgtally audit --bundle anew.bundle --policy policy
+  [ "$status" -eq 1 ]
+  # And the witness is not to be talked into it.
+  pgtally append five > /dev/null
+  run pgtally --config pgtally.toml run --once
+  [[ "$output" == *"If that is true, the log forked."* ]]
+  [ "$(pgtally checkpoint | grep -c '^— ')" -eq 1 ]
+  run pgtally audit --policy policy
+  [ "$status" -eq 1 ]
+}
+
 @test "keys, state and policies that cannot be right are refused at once" {
   ledger one
   VKEY="$(pgtally key show)"

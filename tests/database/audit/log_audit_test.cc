@@ -6,6 +6,7 @@
 #include "audit/audit.h"
 #include "client/publisher.h"
 #include "format/sign_checkpoint.h"
+#include "ledger/cosignatures.h"
 #include "ledger/sequencer.h"
 #include "ledger/tree_head.h"
 #include "merkle/proof.h"
@@ -77,6 +78,7 @@ class LogAudit : public testing::Test {
         "ALTER TABLE pgtally.checkpoint ENABLE ALWAYS TRIGGER only_thin");
   }
   // Makes tiles and head anew from the entries as they are now, as one who has all rights would.
+  void sign_anew(std::initializer_list<std::uint64_t> sizes);
   void rebuild_tiles() {
     tamper(
         "TRUNCATE pgtally.tile; UPDATE pgtally.tree_head SET size = 0, root = sha256(''), "
@@ -87,6 +89,11 @@ class LogAudit : public testing::Test {
 
   AuditReport audit(const AuditOptions& options = {}) {
     return must(audit_ledger(ledger, options));
+  }
+  // Trusts the log, where the witness has cosigned.
+  Policy witnessed_policy() const {
+    return must(Policy::parse("log " + ledger.vkey() + "\nwitness w1 " +
+                              must(witness.witness_verifier()).text() + "\nquorum w1\n"));
   }
   // "log payment 4 [id]", with "[id-to]" for a range.
   std::vector<std::string> findings(const AuditOptions& options = {}) {
@@ -120,6 +127,7 @@ class LogAudit : public testing::Test {
   pg::Connection connection;
   Ledger ledger;
   Sequencer sequencer{10000, nullptr};
+  SigningKey witness = must(SigningKey::from_seed("w1.example", {4, 5, 6}));
   std::string outside;
   int rows_ = 0;
 };
@@ -211,6 +219,15 @@ TEST_F(LogAudit, bisects_by_kept_checkpoints_where_the_tiles_were_made_anew) {
 TEST_F(LogAudit, finds_entries_that_were_cut_off_at_the_end) {
   tamper("DELETE FROM pgtally.processed_log WHERE id >= 1090");
   EXPECT_THAT(findings(), ElementsAre("log [1090-1099]"));
+
+  // Of two checkpoints that say the same, the one from outside is named.
+  tamper(
+      "DELETE FROM pgtally.processed_log WHERE id >= 990; "
+      "DELETE FROM pgtally.checkpoint WHERE size > 1000");
+  EXPECT_THAT(audit({.outside = {{"outside.checkpoint", outside}}}).findings.listed(),
+              testing::Contains(testing::Field(
+                  &Finding::recorded,
+                  "1000 entries when the checkpoint in outside.checkpoint was signed")));
 }
 
 TEST_F(LogAudit, puts_down_to_tiles_what_was_done_to_tiles) {
@@ -392,6 +409,17 @@ TEST_F(LogAudit, accuses_a_define_entry_once_and_not_all_that_it_defines) {
   EXPECT_THAT(findings(), ElementsAre("log payment [2]"));
 }
 
+// Signs the tree of today, at these sizes and no other.
+void LogAudit::sign_anew(std::initializer_list<std::uint64_t> sizes) {
+  LedgerLog log(ledger);
+  LogTiles tiles(log, TreeSize{1100});
+  for (const std::uint64_t size : sizes) {
+    const Hash root = must(root_at(tiles, TreeSize{size}));
+    must(store_checkpoint(ledger, TreeSize{size}, root,
+                          must(sign_checkpoint(schema.key(), TreeSize{size}, root))));
+  }
+}
+
 // A kept checkpoint that was signed anew for the rewritten log says nothing of where it begins to
 // differ from the one that somebody remembers.
 TEST_F(LogAudit, does_not_narrow_what_is_remembered_by_what_was_signed_anew) {
@@ -399,41 +427,62 @@ TEST_F(LogAudit, does_not_narrow_what_is_remembered_by_what_was_signed_anew) {
       "UPDATE pgtally.processed_log SET source_position = 'x' WHERE id = 300; "
       "TRUNCATE pgtally.checkpoint");
   rebuild_tiles();
-  for (const std::uint64_t size : {500UL, 1100UL}) {
-    LedgerLog log(ledger);
-    LogTiles tiles(log, TreeSize{1100});
-    const Hash root = must(root_at(tiles, TreeSize{size}));
-    must(store_checkpoint(ledger, TreeSize{size}, root,
-                          must(sign_checkpoint(schema.key(), TreeSize{size}, root))));
-  }
+  sign_anew({500, 1100});
   EXPECT_THAT(findings(), IsEmpty());
   EXPECT_THAT(findings({.outside = {{"outside.checkpoint", outside}}}), ElementsAre("log [0-999]"));
 }
 
 TEST_F(LogAudit, holds_times_of_recording_against_those_of_witnesses) {
-  const Ed25519Seed seed{4, 5, 6};
-  const VerifierKey key = must(
-      VerifierKey::create("w1.example", kCosignatureEd25519,
-                          must(SigningKey::from_seed("w1.example", seed)).verifier().public_key()));
   AuditOptions options;
-  options.policy =
-      must(Policy::parse("log " + ledger.vkey() + "\nwitness w1 " + key.text() + "\nquorum w1\n"));
+  options.policy = witnessed_policy();
   const auto recorded = must(must(ledger.query("SELECT sequenced_at FROM pgtally.processed_log "
                                                "WHERE id = 999"))
                                  .get<Time>(0, 0));
   const auto cosigned = [&](std::int64_t seconds_later) {
     const auto time = static_cast<std::uint64_t>(recorded.microseconds / 1'000'000 + seconds_later);
     SignedNote note = must(parse_note(outside));
-    note.signatures.push_back(must(cosign("w1.example", seed, note.text, time)));
+    note.signatures.push_back(must(witness.cosign(note.text, time)));
     options.outside = {{"outside.checkpoint", must(serialize(note))}};
     return findings(options);
   };
-  EXPECT_THAT(cosigned(5), IsEmpty());
+  EXPECT_THAT(cosigned(5), IsEmpty());  // though no kept one is cosigned
   EXPECT_THAT(cosigned(-30), IsEmpty());
   EXPECT_THAT(cosigned(-120), ElementsAre(testing::EndsWith("[999]")));
   EXPECT_THAT(cosigned(3 * 3600), ElementsAre(testing::EndsWith("[1000]")));
   options.outside = {{"outside.checkpoint", outside}};
   EXPECT_EQ(error_of(audit_ledger(ledger, options)).code, ErrorCode::kReject);
+}
+
+// Whoever has the database and the log's key can make everything anew but a cosignature.
+TEST_F(LogAudit, catches_a_log_that_was_written_anew_by_what_witnesses_have_cosigned) {
+  AuditOptions options;
+  options.policy = witnessed_policy();
+  const SignedNote note = must(parse_note(outside));
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const auto seconds =
+      static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(now).count());
+  must(
+      store_cosignature(ledger, TreeSize{1000}, must(witness.cosign(note.text, seconds)), seconds));
+  const AuditReport report = audit(options);
+  EXPECT_TRUE(report.ok());
+  EXPECT_EQ(report.remembered, TreeSize{1000});
+  EXPECT_THAT(report.remarks.at(0),
+              HasSubstr("witnesses have cosigned (size 1000 by w1.example at "));
+  EXPECT_THAT(report.remarks.at(0), HasSubstr("up to entry 999"));
+
+  tamper(
+      "UPDATE pgtally.processed_log SET source_position = 'x' WHERE id = 300; "
+      "DELETE FROM pgtally.checkpoint WHERE size <> 1000");
+  rebuild_tiles();
+  sign_anew({500, 1100});
+  EXPECT_THAT(findings(options), ElementsAre("log [0-999]"));
+  EXPECT_THAT(first(options).recorded, HasSubstr("(witnessed)"));
+  EXPECT_THAT(findings(), ElementsAre("log [500-999]"));  // by the key alone
+
+  tamper("DELETE FROM pgtally.checkpoint WHERE size = 1000");
+  EXPECT_THAT(findings(), IsEmpty());
+  EXPECT_THAT(findings(options), ElementsAre("log"));
+  EXPECT_THAT(first(options).actual, HasSubstr("of the 2 checkpoints that are kept, none"));
 }
 
 TEST_F(LogAudit, refuses_a_source_that_there_is_not) {

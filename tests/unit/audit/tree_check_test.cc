@@ -471,6 +471,15 @@ TEST_P(TreeCheckOfRoots, of_one_size_may_be_two_of_which_one_does_not_fit) {
   EXPECT_EQ(range(), std::pair(0UL, 500UL));
   EXPECT_EQ(tree.mismatch()->root->from, "outside.checkpoint");
   EXPECT_EQ(tree.mismatch()->later, 0U);  // the kept one fits
+
+  // The other way round as well: the one that fits does not show where the other one begins to differ.
+  outside.clear();
+  log.checkpoints.clear();
+  keep(with_others({150}), 500);
+  keep_outside(recorded, 500);
+  check();
+  EXPECT_EQ(range(), std::pair(0UL, 500UL));
+  EXPECT_EQ(check().mismatch()->root->from, "");
 }
 
 TEST_P(TreeCheckOfRoots, beyond_the_last_entry_say_nothing_about_those_before_it) {
