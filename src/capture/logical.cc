@@ -173,7 +173,8 @@ Result<LogicalAdded> add_logical_source(const Ledger& ledger, const SourcePlan& 
 
   std::optional<LoadSnapshot> snapshot;
   const auto attempt = [&]() -> Result<void> {
-    if (is_new) TRY_VOID(drop_slot(database, stream.slot));  // of an adding that was killed
+    if (is_new)
+      TRY_VOID(drop_slot(database, stream.slot, SlotOf::kCluster));  // of an adding that was killed
     TRY_VOID(ensure_publications(database, stream));
     TRY_VOID(publish(database, stream, plan.table->oid, plan.track_changes));
     say(adding, "making a replication slot, which waits for all transactions that are running");

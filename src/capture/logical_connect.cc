@@ -9,6 +9,7 @@
 #include "capture/remote_table.h"
 #include "ledger/catalog.h"
 #include "ledger/notice.h"
+#include "ledger/other_database.h"
 #include "ledger/registry.h"
 
 namespace pgtally {
@@ -22,6 +23,10 @@ std::string what_is_wrong(const Stream& stream, const SlotState& slot,
                        stream.slot);
   }
   if (!slot.exists) return fmt::format("replication slot {} is missing", stream.slot);
+  if (!slot.is_here) {
+    return fmt::format("replication slot {} is of another database, {}", stream.slot,
+                       slot.database);
+  }
   if (slot.lost) {
     return fmt::format("replication slot {} was invalidated ({})", stream.slot, slot.why_lost);
   }
@@ -41,7 +46,12 @@ std::string what_is_wrong(const Stream& stream, const SlotState& slot,
 
 Result<bool> LogicalReader::connect(const Ledger& ledger, ReaderStep& report) {
   disconnect();
-  TRY(database_, open_source(stream_.conninfo));
+  auto database = open_source(stream_.conninfo);
+  if (!database.ok()) {
+    Error error = std::move(database).error();
+    return stream_.endpoint_id ? unreachable_source(std::move(error)) : error;
+  }
+  database_ = *std::move(database);
   // The slot first: whoever else reads it stores before he confirms.
   TRY(const SlotState slot, read_slot(*database_, stream_.slot));
   TRY(progress_, read_stream_progress(ledger, stream_id_));
@@ -140,7 +150,7 @@ Result<void> LogicalReader::resynchronise(const Ledger& ledger, const std::strin
     break_down(source);
     broken.emplace_back(source, found.error());
   }
-  TRY_VOID(drop_slot(*database_, stream_.slot));
+  TRY_VOID(drop_slot(*database_, stream_.slot, SlotOf::kCluster));
   TRY(auto creator, pg::Replication::open(stream_.conninfo));
   TRY(const pg::CreatedSlot slot,
       creator.create_slot({.name = stream_.slot, .snapshot = pg::SlotSnapshot::kExport}));

@@ -32,7 +32,9 @@ milliseconds rest(milliseconds wait) {
 }  // namespace
 
 LogicalReader::LogicalReader(const Stream& stream)
-    : stream_id_(stream.id), name_(fmt::format("logical stream {} ({})", stream.id, stream.slot)) {}
+    : stream_id_(stream.id),
+      name_(fmt::format("logical stream {} ({})", stream.id, stream.slot)),
+      conninfo_(stream.conninfo) {}
 
 Result<ReaderStep> LogicalReader::step(const Ledger& ledger, milliseconds wait) {
   auto report = try_step(ledger, wait);

@@ -29,6 +29,7 @@ class LogicalReader : public Reader {
   explicit LogicalReader(const Stream& stream);
 
   [[nodiscard]] const std::string& name() const override { return name_; }
+  [[nodiscard]] const std::string& conninfo() const override { return conninfo_; }
   [[nodiscard]] std::span<const std::int32_t> sources() const override { return source_ids_; }
   [[nodiscard]] Result<ReaderStep> step(const Ledger& ledger,
                                         std::chrono::milliseconds wait) override;
@@ -71,6 +72,7 @@ class LogicalReader : public Reader {
 
   std::int32_t stream_id_;
   std::string name_;
+  std::string conninfo_;
   std::vector<std::int32_t> source_ids_;
 
   Stream stream_;

@@ -48,7 +48,8 @@ Result<SlotState> read_slot(pg::Connection& source, const std::string& slot) {
            coalesce(s.confirmed_flush_lsn, '0/0'),
            coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), s.restart_lsn), 0)::int8,
            coalesce(s.database::text, ''), (SELECT system_identifier::text FROM pg_control_system()),
-           pg_current_wal_flush_lsn(), current_setting('max_slot_wal_keep_size')
+           pg_current_wal_flush_lsn(), current_setting('max_slot_wal_keep_size'),
+           coalesce(s.database = current_database(), true)
       FROM (VALUES ($1)) AS asked(name)
       LEFT JOIN pg_replication_slots AS s ON s.slot_name = asked.name)sql",
                                     pg::Params().text(slot)));
@@ -62,6 +63,7 @@ Result<SlotState> read_slot(pg::Connection& source, const std::string& slot) {
   TRY(state.system_identifier, rows.get<std::string>(0, 7));
   TRY(state.server_position.value, rows.get<std::uint64_t>(0, 8));
   TRY(state.retain_limit, rows.get<std::string>(0, 9));
+  TRY(state.is_here, rows.get<bool>(0, 10));
   return state;
 }
 
@@ -147,16 +149,16 @@ Result<void> unpublish_others(pg::Connection& source, const Stream& stream,
   return {};
 }
 
-Result<void> drop_slot(pg::Connection& source, const std::string& slot) {
+Result<void> drop_slot(pg::Connection& source, const std::string& slot, SlotOf of) {
   TRY([[maybe_unused]] const auto rows,
       source.query("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots "
-                   "WHERE slot_name = $1",
-                   pg::Params().text(slot)));
+                   "WHERE slot_name = $1 AND ($2 OR database = current_database())",
+                   pg::Params().text(slot).boolean(of == SlotOf::kCluster)));
   return {};
 }
 
 Result<void> drop_objects(pg::Connection& source, const Stream& stream) {
-  auto dropped = drop_slot(source, stream.slot);
+  auto dropped = drop_slot(source, stream.slot, SlotOf::kDatabase);
   if (!dropped.ok()) {
     if (source.last_sqlstate() != "55006") return dropped;
     return retry("replication slot " + stream.slot + " is in use",

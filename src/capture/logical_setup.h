@@ -26,6 +26,7 @@ struct SlotState {
   pg::Lsn confirmed;              // the server never gives again what lies before
   std::int64_t retained = 0;      // bytes of WAL that are kept for it
   std::string database;           // that it is in
+  bool is_here = true;            // that is the one that was asked
   std::string system_identifier;  // of the cluster
   pg::Lsn server_position;        // how far the server's log is flushed
   std::string retain_limit;       // max_slot_wal_keep_size
@@ -53,9 +54,11 @@ struct PublishedTable {
 [[nodiscard]] Result<void> unpublish_others(pg::Connection& source, const Stream& stream,
                                             const std::vector<std::uint32_t>& wanted);
 
-// Slot and publications. kRetry while somebody streams from the slot.
+// The slot, if it is of this database, and the publications. kRetry while somebody streams from it.
 [[nodiscard]] Result<void> drop_objects(pg::Connection& source, const Stream& stream);
-[[nodiscard]] Result<void> drop_slot(pg::Connection& source, const std::string& slot);
+// A slot's name is taken in its whole cluster.
+enum class SlotOf { kDatabase, kCluster };
+[[nodiscard]] Result<void> drop_slot(pg::Connection& source, const std::string& slot, SlotOf of);
 // drop_objects(), and the ledger knows nothing of the stream any more.
 [[nodiscard]] Result<void> retire_stream(const Ledger& ledger, const Stream& stream);
 

@@ -29,6 +29,7 @@ class RemoteReader : public Reader {
         sources_{source_.id} {}
 
   const std::string& name() const override { return name_; }
+  const std::string& conninfo() const override { return source_.conninfo; }
   std::span<const std::int32_t> sources() const override { return sources_; }
 
   Result<ReaderStep> step(const Ledger& ledger, milliseconds wait) override {

@@ -79,7 +79,8 @@ Result<std::vector<RemoteSource>> remote_sources(const Ledger& ledger,
 Result<RemoteTable> RemoteTable::connect(const RemoteSource& source) {
   auto connection = pg::Connection::open(source.conninfo);
   if (!connection.ok()) {
-    return std::move(connection).error().within("connecting to " + source.place);
+    return unreachable_source(
+        std::move(connection).error().within("connecting to " + source.place));
   }
   RemoteTable table(source, std::move(*connection));
   TRY_VOID(prepare_session(table.connection_));

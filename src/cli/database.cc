@@ -20,8 +20,19 @@ Result<std::string> Database::conninfo() {
 Result<pg::Connection*> Database::connect() {
   if (!connection_) {
     TRY(const std::string where, conninfo());
-    TRY(auto connection, pg::Connection::open(where));
-    connection_.emplace(std::move(connection));
+    auto connection = pg::Connection::open(where);
+    if (!connection.ok()) {
+      Error error = std::move(connection).error();
+      if (error.code != ErrorCode::kRetry) {
+        error.hint += (error.hint.empty() ? "" : "\n") +
+                      std::string(
+                          "Check --database, PGTALLY_DATABASE and the PG* variables, in this "
+                          "order of precedence; --embedded DIR uses a private PostgreSQL "
+                          "instead.");
+      }
+      return error;
+    }
+    connection_.emplace(std::move(*connection));
   }
   return &*connection_;
 }

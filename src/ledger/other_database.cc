@@ -42,6 +42,16 @@ Result<void> check_source_server(pg::Connection& connection, const std::string& 
                         "Nobody knows what its text means, so it cannot be hashed as UTF-8.");
 }
 
+Error unreachable_source(Error error) {
+  if (error.code == ErrorCode::kOperator) {
+    error.hint += (error.hint.empty() ? "" : "\n") +
+                  std::string(
+                      "If it is to be reached in another way now: pgtally source move NAME "
+                      "--database URI");
+  }
+  return error;
+}
+
 Result<std::optional<OtherDatabase>> open_other_database(const Ledger& ledger,
                                                          const std::string& uri) {
   TRY(OtherDatabase other, open_database(uri));

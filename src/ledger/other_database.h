@@ -22,6 +22,9 @@ struct OtherDatabase {
 [[nodiscard]] Result<void> check_source_server(pg::Connection& connection,
                                                const std::string& place);
 
+// With what to do about it, where the database of a source that is registered cannot be reached.
+[[nodiscard]] Error unreachable_source(Error error);
+
 // Connects to where the URI leads. Nothing if that is the ledger's own database, however it is
 // written. Errors never show a password.
 [[nodiscard]] Result<std::optional<OtherDatabase>> open_other_database(const Ledger& ledger,

@@ -43,8 +43,10 @@ class Reader {
   virtual ~Reader() = default;
 
   // Which it is, for logs: "logical stream 1 (payment, login)". Readers are told apart by it, so it
-  // changes with what they read: sources, definitions, endpoint.
+  // changes with what they read: sources, definitions, place.
   [[nodiscard]] virtual const std::string& name() const = 0;
+  // And by how they get there. May hold a password.
+  [[nodiscard]] virtual const std::string& conninfo() const = 0;
   [[nodiscard]] virtual std::span<const std::int32_t> sources() const = 0;
 
   // Stages what is there now, up to a bound of its own; where nothing is, waits up to `wait` for

@@ -115,15 +115,9 @@ Error to_error(const SqlError& error) {
 
 Error connect_error(std::string_view message, std::string_view sqlstate) {
   SqlError error{.sqlstate = std::string(sqlstate), .severity = "FATAL"};
-  std::string hint(what_to_check(sqlstate));
   const ErrorCode code = sqlstate.empty() ? ErrorCode::kOperator : code_of(error);
-  if (code != ErrorCode::kRetry) {
-    add_line(
-        hint, "",
-        "Check --database, PGTALLY_DATABASE and the PG* variables, in this order of precedence; "
-        "--embedded DIR uses a private PostgreSQL instead.");
-  }
-  return Error{code, "cannot connect to the database: " + on_one_line(message), std::move(hint)};
+  return Error{code, "cannot connect to the database: " + on_one_line(message),
+               std::string(what_to_check(sqlstate))};
 }
 
 std::string place_in_statement(std::string_view sql, std::size_t position) {

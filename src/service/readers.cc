@@ -46,7 +46,9 @@ class ReaderPool::Worker {
       : reader_(std::move(reader)), home_(home), stop_(stop), thread_([this] { run(); }) {}
   ~Worker() { thread_.join(); }
 
-  [[nodiscard]] const std::string& name() const { return reader_->name(); }
+  [[nodiscard]] bool does_as(const Reader& reader) const {
+    return reader.name() == reader_->name() && reader.conninfo() == reader_->conninfo();
+  }
   void ask_to_stop() { unwanted_ = true; }
 
  private:
@@ -135,7 +137,7 @@ Result<void> ReaderPool::refresh(const Ledger& ledger) {
   std::vector<std::unique_ptr<Worker>> kept;
   for (auto& worker : workers_) {
     const auto same = std::find_if(readers.begin(), readers.end(), [&](const auto& reader) {
-      return reader != nullptr && reader->name() == worker->name();
+      return reader != nullptr && worker->does_as(*reader);
     });
     if (same == readers.end()) {
       worker->ask_to_stop();

@@ -103,3 +103,77 @@ there() {
   [ "$(sql "SELECT count(*) FROM pgtally.endpoint WHERE conninfo LIKE '%geheim%'")" -eq 0 ]
   [ "$(sql "SELECT count(*) FROM pgtally.endpoint WHERE place <> ''")" -eq 1 ]
 }
+
+@test "sources go on from their place when their database has gone to another one" {
+  there "ALTER TABLE trade REPLICA IDENTITY FULL; CREATE TABLE log (id bigint PRIMARY KEY)"
+  pgtally source add trade --table trade --key id --mode logical --track-changes --database "$THERE" --quiet
+  pgtally source add log --table log --key id --mode poll --database "$THERE" --quiet
+  there "INSERT INTO log VALUES (1)"
+  pgtally run --interval 50ms >run.log 2>&1 &
+  service=$!
+  for _ in {1..200}; do [ "$(entries)" = "300 1" ] && break; sleep 0.1; done
+
+  sql "CREATE DATABASE ${SHOP}_new TEMPLATE template0"
+  NEW="${THERE/dbname=$SHOP/dbname=${SHOP}_new}"
+  run pgtally source move trade --database "$NEW"
+  [ "$status" -eq 3 ]
+  [[ "$output" == *"source trade is not to be found at "*"${SHOP}_new: "*"Nothing was changed."* ]]
+  pg_dump -d "$THERE" | grep -v PUBLICATION | psql -XqAt -v ON_ERROR_STOP=1 -d "$NEW" > /dev/null
+  psql -XqAt -d "$NEW" -c "INSERT INTO trade VALUES (301, 1); DELETE FROM trade WHERE id = 7; INSERT INTO log VALUES (2)"
+  run pgtally source move log --database "$NEW password=geheim" --print-sql
+  [[ "$output" == *"password is left out"*"UPDATE pgtally.endpoint"*"'moved'"* ]]
+  [[ "$output" != *geheim* ]]
+  run pgtally source move log --database "$NEW password=geheim"
+  [ "$status" -eq 0 ]
+  [[ "${lines[0]}" == "moved    trade, log from "*"/$SHOP to "*"/${SHOP}_new" ]]
+  [[ "$output" != *geheim* ]]
+  for _ in {1..200}; do [ "$(entries)" = "302 2" ] && break; sleep 0.1; done
+  [ "$(entries)" = "302 2" ]
+
+  # What is written at the old place is no more than that; another password alone is no other place.
+  there "INSERT INTO log VALUES (3)"
+  psql -XqAt -d "$NEW" -c "INSERT INTO log VALUES (4)"
+  run pgtally source move log --database "$NEW password=anders"
+  [ "$status" -eq 0 ]
+  for _ in {1..200}; do [ "$(entries)" = "302 3" ] && break; sleep 0.1; done
+  kill -INT $service
+  wait $service
+  pgtally run --once --quiet
+  [ "$(entries)" = "302 3" ]
+  [ "$(sql "SELECT count(*) FROM pgtally.processed_log WHERE operation = 6 AND convert_from(data, 'UTF8') LIKE '%moved%'")" = 2 ]
+  pgtally audit
+  there "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = '$SHOP'" > left
+  [ ! -s left ]
+  pgtally source remove trade
+  pgtally run --once --quiet
+  sql "DROP DATABASE ${SHOP}_new WITH (FORCE)"
+}
+
+# Of trade and of log, without definitions.
+entries() {
+  sql "SELECT string_agg(n::text, ' ' ORDER BY source_id) FROM (SELECT source_id, count(*) AS n
+       FROM pgtally.processed_log WHERE source_id >= 2 AND operation < 5 GROUP BY 1) AS e"
+}
+
+@test "what cannot be moved is refused" {
+  sql "CREATE TABLE own (id bigint PRIMARY KEY)"
+  pgtally source add own --table own --key id --quiet
+  pgtally source add trade --table trade --key id --mode poll --database "$THERE" --quiet
+  run pgtally source move own --database "$THERE"
+  [ "$status" -eq 2 ]
+  [[ "$output" == *"in the ledger's own database"* ]]
+  run pgtally source move trade --database "$LEDGER"
+  [ "$status" -eq 2 ]
+  [[ "$output" == *"that is the ledger's own database"* ]]
+  run pgtally source move nothing --database "$THERE"
+  [ "$status" -eq 2 ]
+  run pgtally source move trade
+  [ "$status" -eq 2 ]
+  run pgtally source move trade --database "host=/nowhere dbname=x"
+  [ "$status" -eq 3 ]
+  run pgtally source move trade --database "$THERE"
+  [ "$status" -eq 0 ]
+  pgtally source remove trade
+  run pgtally source move trade --database "$THERE"
+  [ "$status" -eq 2 ]
+}

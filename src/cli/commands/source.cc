@@ -6,6 +6,7 @@
 #include "capture/logical.h"
 #include "cli/add_planned.h"
 #include "cli/commands/list.h"
+#include "cli/commands/source_move.h"
 #include "cli/json.h"
 #include "cli/ledger_session.h"
 #include "cli/program.h"
@@ -316,13 +317,15 @@ class SourceChange : public Command {
 }  // namespace
 
 void add_source(Program& program) {
-  program.add_noun("source", Group::kStart,
-                   "the tables whose rows are recorded: add, list, check, pause, resume, remove");
+  program.add_noun(
+      "source", Group::kStart,
+      "the tables whose rows are recorded: add, list, check, pause, resume, move, remove");
   program.add(std::make_unique<SourceAdd>());
   program.add(std::make_unique<SourceList>());
   program.add(std::make_unique<SourceCheck>());
   program.add(std::make_unique<SourceChange>(SourceChange::Change::kPause));
   program.add(std::make_unique<SourceChange>(SourceChange::Change::kResume));
+  program.add(source_move());
   program.add(std::make_unique<SourceChange>(SourceChange::Change::kRemove));
 }
 

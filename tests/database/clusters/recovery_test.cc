@@ -2,9 +2,7 @@
 // published is recorded again, and every row of the tables is in the log once.
 #include <gtest/gtest.h>
 
-#include "capture/logical.h"
-#include "capture/readers.h"
-#include "clusters.h"
+#include "far_tables.h"
 #include "support/published_log.h"
 
 namespace pgtally {
@@ -19,24 +17,9 @@ using test::TestCluster;
 using test::TestDatabase;
 using test::write;
 
-// Rows of a table that are not in the log exactly once. Rows that were lost with their server are
-// entries without a row, which is what they are.
-std::string not_once(const test::Server& rows, const test::Server& ledger,
-                     const std::string& table) {
-  std::string wrong;
-  for (const std::string& id : test::lines(rows.psql("SELECT id FROM " + table + " ORDER BY id"))) {
-    const std::string n = ledger.psql(
-        "SELECT count(*) FROM pgtally.processed_log JOIN pgtally.source USING (source_id) WHERE "
-        "name = '" +
-        table + "' AND operation = 1 AND convert_from(substr(key, 3), 'UTF8') = '" + id + "'");
-    if (n != "1") wrong += table + " " + id + ": " + n + " times; ";
-  }
-  return wrong;
-}
-
 std::string not_once(const test::Server& server) {
-  return not_once(server, server, "paid") + not_once(server, server, "seen") +
-         not_once(server, server, "told");
+  return test::not_once(server, server, "paid") + test::not_once(server, server, "seen") +
+         test::not_once(server, server, "told");
 }
 
 // As docs/recovery.md says: keys of rows that were lost are not given out again.
@@ -138,70 +121,31 @@ TEST(RecoveryOfAServer, takes_a_data_directory_that_was_put_back_on_to_what_was_
   must(published.publish(server));
 }
 
-void add_remote(const test::Server& ledger, const TestDatabase& there, const std::string& table,
-                const std::string& mode) {
-  auto connection = test::connect(ledger.conninfo());
-  const Ledger opened = must(Ledger::open(connection, "pgtally"));
-  SourceRequest request;
-  request.name = table;
-  request.table = "public." + table;
-  request.key = {"id"};
-  request.mode = mode;
-  request.database = there.conninfo();
-  SourcePlan plan = must(plan_source(opened, capture_modes(), request));
-  if (mode != "logical") return must(pgtally::add_source(opened, plan));
-  must(complete_logical_plan(opened, plan));
-  must(add_logical_source(opened, plan, {}));
-}
-
 // The tables are on another server, which did not go back: all their rows are there.
 TEST(RecoveryOfAServer, records_no_row_of_another_database_twice_and_misses_none) {
   ClusterLedger ledger;
   TestCluster& server = ledger.database();
   const TestDatabase there;
-  const std::vector<std::pair<std::string, std::string>> tables{
-      {"far_xid", "xid"}, {"far_poll", "poll"}, {"far_logical", "logical"}};
-  for (const auto& [table, mode] : tables) {
-    there.psql("CREATE TABLE " + table +
-               " (id bigserial PRIMARY KEY, note text, xid xid8 NOT NULL DEFAULT "
-               "pg_current_xact_id());"
-               "ALTER TABLE " +
-               table +
-               " ADD CHECK (xid = pg_current_xact_id()) NOT VALID;"
-               "CREATE INDEX ON " +
-               table + " (xid, id); ALTER TABLE " + table + " REPLICA IDENTITY FULL");
-    add_remote(server, there, table, mode);
-  }
-  const auto write_there = [&](int rows) {
-    for (const auto& [table, mode] : tables) {
-      there.psql("INSERT INTO " + table + " (note) SELECT 'n' FROM generate_series(1, " +
-                 std::to_string(rows) + ")");
-    }
-  };
-  const auto run = [&] {
-    RunnerOptions options = ledger.options();
-    options.readers = [](const Ledger& opened) { return make_readers(opened); };
-    auto connection = test::connect(server.conninfo());
-    return run_once(connection, options, {});
-  };
-  write_there(5);
-  must(run());
+  test::create_far_tables(there);
+  test::add_far_sources(server, there.conninfo());
+  test::write_far(there, 5);
+  must(test::run_far_once(ledger));
   PutBack backup(server);
   test::OpenTransaction open(there);
   open.execute("INSERT INTO far_poll (note) VALUES ('open'), ('open')");
   open.execute("INSERT INTO far_xid (note) VALUES ('open'), ('open')");
-  write_there(7);
-  must(run());
+  test::write_far(there, 7);
+  must(test::run_far_once(ledger));
   PublishedLedger published;
   must(published.publish(server));
   backup.put_back();
-  write_there(3);
+  test::write_far(there, 3);
 
   must(published.re_record(server, ledger.guard()));
   open.commit();
-  write_there(3);
-  for (int i = 0; i < 3; ++i) must(run());
-  for (const auto& [table, mode] : tables) EXPECT_EQ(not_once(there, server, table), "");
+  test::write_far(there, 3);
+  for (int i = 0; i < 3; ++i) must(test::run_far_once(ledger));
+  EXPECT_EQ(test::far_not_once(there, server), "");
   must(published.publish(server));
 }
 

@@ -25,6 +25,8 @@ struct Script {
   std::atomic<bool> fails = false;
   std::atomic<int> steps = 0;
   std::atomic<int> alive = 0;
+  std::atomic<int> place = 0;     // of readers that are made from now on
+  std::atomic<int> read_at = -1;  // the place of the last step
   std::atomic<int> rows_left = 0;
   std::atomic<milliseconds> takes{milliseconds(0)};  // for a row
 };
@@ -33,14 +35,20 @@ struct Script {
 class ScriptedReader : public Reader {
  public:
   ScriptedReader(std::string name, std::int32_t source, Script& script)
-      : name_(std::move(name)), sources_{source}, script_(script) {
+      : name_(std::move(name)),
+        place_(script.place),
+        conninfo_("host=place" + std::to_string(place_)),
+        sources_{source},
+        script_(script) {
     ++script_.alive;
   }
   ~ScriptedReader() override { --script_.alive; }
   [[nodiscard]] const std::string& name() const override { return name_; }
+  [[nodiscard]] const std::string& conninfo() const override { return conninfo_; }
   [[nodiscard]] std::span<const std::int32_t> sources() const override { return sources_; }
   [[nodiscard]] Result<ReaderStep> step(const Ledger& ledger, milliseconds wait) override {
     ++script_.steps;
+    script_.read_at = place_;
     if (script_.fails) return operator_error("the other side is down", "Start it.");
     if (script_.rows_left == 0) {
       std::this_thread::sleep_for(std::min(wait, milliseconds(5)));
@@ -62,6 +70,8 @@ class ScriptedReader : public Reader {
 
  private:
   std::string name_;
+  int place_;
+  std::string conninfo_;
   std::vector<std::int32_t> sources_;
   Script& script_;
 };
@@ -170,6 +180,18 @@ TEST_F(ReadersTest, follow_the_registry) {
   EXPECT_EQ(second.alive, 0);
   const int before = first.steps;
   EXPECT_TRUE(comes_true([&] { return first.steps > before; }));
+}
+
+TEST_F(ReadersTest, go_to_another_place_under_the_same_name) {
+  const StopSignal stop = must(StopSignal::install());
+  ReaderPool pool(home(), stop);
+  must(pool.refresh(*open));
+  EXPECT_TRUE(comes_true([&] { return first.read_at == 0 && second.read_at == 0; }));
+  first.place = 1;
+  must(pool.refresh(*open));
+  EXPECT_TRUE(comes_true([&] { return first.read_at == 1; }));
+  EXPECT_EQ(second.read_at, 0);
+  EXPECT_EQ(first.alive + second.alive, 2);
 }
 
 TEST_F(ReadersTest, survive_the_loss_of_the_ledgers_connection) {
