@@ -37,7 +37,9 @@ fails() {
 
 @test "a database that is not there is the environment's fault" {
   fails 3 "does not exist" pgtally status --database "$PGTALLY_DATABASE dbname=no_such_database"
-  fails 3 "PGTALLY_DATABASE" pgtally status --database "host=/nowhere dbname=x"
+  for option in PGTALLY_DATABASE "--database" "PG* variables" "--embedded"; do
+    fails 3 "$option" pgtally status --database "host=/nowhere dbname=x"
+  done
 }
 
 @test "what is not in the ledger is a wrong argument" {

@@ -21,6 +21,11 @@ setup() {
 }
 
 teardown() {
+  for process in $(jobs -p); do
+    kill -9 "$process" 2> /dev/null
+    wait "$process" 2> /dev/null
+  done
+  sql "DROP DATABASE IF EXISTS ${SHOP}_new WITH (FORCE)"
   sql "DROP DATABASE IF EXISTS $SHOP WITH (FORCE)"
   clean_up
 }
@@ -130,6 +135,13 @@ there() {
   for _ in {1..200}; do [ "$(entries)" = "302 2" ] && break; sleep 0.1; done
   [ "$(entries)" = "302 2" ]
 
+  # A file that still names the old place is told so.
+  printf '[[source]]\nname = "log"\ntable = "log"\nkey = "id"\nmode = "poll"\ndatabase = "%s"\n' "$THERE" > old.toml
+  run pgtally apply --config old.toml
+  echo "$output"
+  [ "$status" -eq 2 ]
+  [[ "$output" == *"differs   log"*"database is "*"pgtally source move log --database URI"* ]]
+
   # What is written at the old place is no more than that; another password alone is no other place.
   there "INSERT INTO log VALUES (3)"
   psql -XqAt -d "$NEW" -c "INSERT INTO log VALUES (4)"
@@ -146,7 +158,6 @@ there() {
   [ ! -s left ]
   pgtally source remove trade
   pgtally run --once --quiet
-  sql "DROP DATABASE ${SHOP}_new WITH (FORCE)"
 }
 
 # Of trade and of log, without definitions.

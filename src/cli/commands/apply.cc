@@ -26,7 +26,7 @@ struct Line {
   std::string name;
   std::string outcome;
   std::string says;                  // why this mode, or what is wrong
-  std::string hint;                  // of what was refused
+  std::string hint;                  // of what was refused, or has moved
   std::vector<std::string> details;  // differences, warnings
   std::string table;
   std::string mode;
@@ -155,6 +155,11 @@ class Apply : public Command {
       }
     }
     line.details = differences(known, request, relation);
+    if (!known.database.empty() && !request.database.empty() &&
+        !pg::leads_to(request.database, known.database)) {
+      line.hint = "Where its database has moved: pgtally source move " + known.definition.source +
+                  " --database URI";
+    }
     line.outcome = line.details.empty() ? "as it is" : "differs";
     if (line.details.empty()) return {};
     line.says = "and is left as it is";
