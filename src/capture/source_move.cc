@@ -5,10 +5,9 @@
 #include <chrono>
 #include <thread>
 
-#include "base/encoding.h"
 #include "capture/logical_setup.h"
+#include "ledger/endpoint.h"
 #include "ledger/other_database.h"
-#include "postgres/quote.h"
 #include "postgres/transaction.h"
 
 namespace pgtally {
@@ -26,23 +25,31 @@ Result<std::string> server_of(pg::Connection& database) {
   return rows.get<std::string>(0, 0);
 }
 
-Result<std::string> update_statement(const Ledger& ledger, const SourceMove& move,
-                                     const std::string& to) {
-  TRY(const auto conninfo, pg::quote_literal(to));
-  TRY(const auto place, pg::quote_literal(move.to.place));
-  return fmt::format("UPDATE {}.endpoint SET conninfo = {}, place = {} WHERE endpoint_id = {};\n",
-                     ledger.schema(), conninfo, place, move.endpoint_id);
+// From one row of `endpoint` to another one, because that of removed sources stays where they were.
+Result<std::string> update_statements(const Ledger& ledger, const SourceMove& move,
+                                      bool with_password) {
+  TRY(const EndpointText to, endpoint_text(ledger, move.to, with_password));
+  return fmt::format("SELECT {}.lock_ledger();\n", ledger.schema()) + to.statement +
+         fmt::format(
+             "UPDATE {0}.source SET endpoint_id = {1}\n"
+             " WHERE endpoint_id = {2} AND state <> 'removed';\n"
+             "UPDATE {0}.stream SET endpoint_id = {1}\n"
+             " WHERE endpoint_id = {2};\n",
+             ledger.schema(), to.id, move.endpoint_id) +
+         forget_endpoint_text(ledger.schema(), std::to_string(move.endpoint_id));
 }
 
 // The log tells of another place, but not of which.
 std::string notice_statements(const Ledger& ledger, const SourceMove& move) {
   if (move.to.place == move.from) return {};
-  return fmt::format(
-      "SELECT {0}.lock_ledger();\n"
-      "SELECT {0}.notice_about(source_id, 'moved', 'Its table is read at another place from here "
-      "on.')\n"
-      "  FROM {0}.source WHERE endpoint_id = {1} AND state <> 'removed' ORDER BY source_id;\n",
-      ledger.schema(), move.endpoint_id);
+  std::string script;
+  for (const SourceInfo& source : move.sources) {
+    script += fmt::format(
+        "SELECT {}.notice_about({}, 'moved', 'Its table is read at another place from here "
+        "on.');\n",
+        ledger.schema(), source.id);
+  }
+  return script;
 }
 
 Result<void> require_tables(const Ledger& ledger, const SourceMove& move) {
@@ -66,21 +73,19 @@ Result<void> try_to_leave(const SourceMove& move, const Stream& stream) {
 
 // A slot that nobody reads keeps all of the server's WAL. The service may take a moment to let go of it.
 Result<std::string> leave_behind(const Ledger& ledger, const SourceMove& move) {
-  TRY(const auto streams, read_streams(ledger));
-  for (const Stream& stream : streams) {
-    if (stream.endpoint_id != move.endpoint_id) continue;
-    auto left = try_to_leave(move, stream);
-    for (int n = 0; n < kMostTries && !left.ok() && left.error().code == ErrorCode::kRetry; ++n) {
-      std::this_thread::sleep_for(kBetweenTries);
-      left = try_to_leave(move, stream);
-    }
-    if (left.ok()) return std::string();
-    return fmt::format(
-        "replication slot {} and its publications may be left at {} ({}). Drop them there, or that "
-        "server keeps its WAL for ever",
-        stream.slot, move.from, left.error().message);
+  if (!move.stream) return std::string();
+  TRY(const auto stream, find_stream(ledger, *move.stream));
+  if (!stream) return std::string();
+  auto left = try_to_leave(move, *stream);
+  for (int n = 0; n < kMostTries && !left.ok() && left.error().code == ErrorCode::kRetry; ++n) {
+    std::this_thread::sleep_for(kBetweenTries);
+    left = try_to_leave(move, *stream);
   }
-  return std::string();
+  if (left.ok()) return std::string();
+  return fmt::format(
+      "replication slot {} and its publications may be left at {} ({}). Drop them there, or that "
+      "server keeps its WAL for ever",
+      stream->slot, move.from, left.error().message);
 }
 
 }  // namespace
@@ -108,12 +113,18 @@ Result<SourceMove> plan_move(const Ledger& ledger, const SourceInfo& source,
   }
   TRY_VOID(check_source_server(*there->connection, there->endpoint.place));
   move.to = there->endpoint;
-  TRY(const auto taken,
-      ledger.query("SELECT FROM pgtally.endpoint WHERE conninfo = $1 AND endpoint_id <> $2",
-                   pg::Params().text(move.to.conninfo).int4(move.endpoint_id)));
-  if (!taken.empty()) {
-    return reject("other sources are read at " + move.to.place + " already",
-                  "Sources of two places cannot be put together.");
+  TRY(const auto streams,
+      ledger.query(
+          "SELECT (SELECT stream_id FROM pgtally.stream WHERE endpoint_id = $2), EXISTS (SELECT "
+          "FROM "
+          "pgtally.stream JOIN pgtally.endpoint AS e USING (endpoint_id) WHERE e.conninfo = $1 AND "
+          "e.endpoint_id <> $2)",
+          pg::Params().text(move.to.conninfo).int4(move.endpoint_id)));
+  TRY(move.stream, streams.get<std::optional<std::int32_t>>(0, 0));
+  TRY(const bool has_another, streams.get<bool>(0, 1));
+  if (move.stream && has_another) {
+    return reject("sources of mode logical are read at " + move.to.place + " already",
+                  "Those of two replication slots cannot be put together.");
   }
   TRY(const auto together,
       ledger.query("SELECT name FROM pgtally.source WHERE endpoint_id = $1 AND state <> 'removed' "
@@ -127,16 +138,13 @@ Result<SourceMove> plan_move(const Ledger& ledger, const SourceInfo& source,
 }
 
 Result<std::string> move_script(const Ledger& ledger, const SourceMove& move) {
-  TRY(std::string script, update_statement(ledger, move, move.to.shown));
-  if (move.to.shown != move.to.conninfo) {
-    script = "-- The password is left out: add password=... to the connection string.\n" + script;
-  }
+  TRY(const std::string script, update_statements(ledger, move, false));
   return script + notice_statements(ledger, move);
 }
 
 Result<std::string> move_sources(const Ledger& ledger, const SourceMove& move) {
   TRY(auto transaction, pg::Transaction::begin(ledger.connection()));
-  TRY(const std::string update, update_statement(ledger, move, move.to.conninfo));
+  TRY(const std::string update, update_statements(ledger, move, true));
   TRY_VOID(ledger.connection().execute(update));
   TRY_VOID(require_tables(ledger, move));
   TRY_VOID(ledger.connection().execute(notice_statements(ledger, move)));

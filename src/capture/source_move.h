@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,14 +20,15 @@ namespace pgtally {
 
 struct SourceMove {
   std::int32_t endpoint_id = 0;
-  std::vector<SourceInfo> sources;  // all that are reached there
-  std::string from;                 // its place
-  std::string from_conninfo;        // may hold a password
+  std::vector<SourceInfo> sources;     // all that are reached there
+  std::string from;                    // its place
+  std::string from_conninfo;           // may hold a password
+  std::optional<std::int32_t> stream;  // of those of mode logical
   pg::Endpoint to;
 };
 
 // Connects to where `uri` leads. kReject for a source of the ledger's own database, and for a URI that
-// leads there or to where other sources are reached already.
+// leads there, or to another replication slot of the ledger.
 [[nodiscard]] Result<SourceMove> plan_move(const Ledger& ledger, const SourceInfo& source,
                                            const std::string& uri);
 

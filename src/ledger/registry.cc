@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "base/encoding.h"
+#include "ledger/endpoint.h"
 #include "ledger/other_database.h"
 #include "ledger/position_key.h"
 #include "ledger/source_plan.h"
@@ -106,31 +107,6 @@ std::string drop_statements(const std::string& schema, std::int32_t source_id) {
       schema, source_id);
 }
 
-// Where the plan's table is: what makes its endpoint, and the expression that names it.
-struct EndpointText {
-  std::string statement;
-  std::string id = "NULL";
-};
-
-Result<EndpointText> endpoint_text(const Ledger& ledger, const SourcePlan& plan,
-                                   bool with_password) {
-  EndpointText text;
-  if (!plan.endpoint) return text;
-  const pg::Endpoint& endpoint = *plan.endpoint;
-  TRY(const auto conninfo, pg::quote_literal(with_password ? endpoint.conninfo : endpoint.shown));
-  TRY(const auto place, pg::quote_literal(endpoint.place));
-  if (!with_password && endpoint.shown != endpoint.conninfo) {
-    text.statement = "-- The password is left out: add password=... to both connection strings.\n";
-  }
-  text.statement += fmt::format(
-      "INSERT INTO {}.endpoint (conninfo, place) VALUES ({}, {}) ON CONFLICT (conninfo) DO "
-      "NOTHING;\n",
-      ledger.schema(), conninfo, place);
-  text.id = fmt::format("(SELECT endpoint_id FROM {}.endpoint WHERE conninfo = {})",
-                        ledger.schema(), conninfo);
-  return text;
-}
-
 Result<std::string> script_of(const Ledger& ledger, const SourcePlan& plan, std::int32_t before,
                               bool with_password) {
   const SourceDefinition& definition = plan.definition;
@@ -143,7 +119,10 @@ Result<std::string> script_of(const Ledger& ledger, const SourcePlan& plan, std:
   if (!plan.writer.empty()) {
     TRY(writer, pg::quote_literal(plan.writer));
   }
-  TRY(const EndpointText endpoint, endpoint_text(ledger, plan, with_password));
+  EndpointText endpoint;
+  if (plan.endpoint) {
+    TRY(endpoint, endpoint_text(ledger, *plan.endpoint, with_password));
+  }
   SourceText text;
   if (plan.table && definition.mode != "logical") {
     TRY(text, source_text(ledger.schema(), id, definition, *plan.table));
@@ -357,15 +336,12 @@ std::string remove_script(const Ledger& ledger, const SourceInfo& source) {
              "UPDATE {0}.source SET state = 'removed' WHERE source_id = {1};\n"
              "DELETE FROM {0}.hole WHERE source_id = {1};\n"
              "DELETE FROM {0}.barrier WHERE reader = {1};\n"
-             "DELETE FROM {0}.sweep WHERE source_id = {1} AND finished_at IS NULL;\n"
-             "-- Where it was stays known; how to get in there does not, once nobody needs it.\n"
-             "UPDATE {0}.endpoint AS e SET conninfo = format('(gone: endpoint %s)', endpoint_id)\n"
-             " WHERE endpoint_id = (SELECT endpoint_id FROM {0}.source WHERE source_id = {1})\n"
-             "   AND NOT EXISTS (SELECT FROM {0}.source AS s\n"
-             "        WHERE s.endpoint_id = e.endpoint_id AND s.state <> 'removed')\n"
-             "   AND NOT EXISTS (SELECT FROM {0}.stream AS t WHERE t.endpoint_id = "
-             "e.endpoint_id);\n",
+             "DELETE FROM {0}.sweep WHERE source_id = {1} AND finished_at IS NULL;\n",
              ledger.schema(), source.id) +
+         forget_endpoint_text(
+             ledger.schema(),
+             fmt::format("(SELECT endpoint_id FROM {}.source WHERE source_id = {})",
+                         ledger.schema(), source.id)) +
          drop_statements(ledger.schema(), source.id) +
          (source.mode == "trigger"
               ? fmt::format("DELETE FROM {0}.missed WHERE source_id = {1};\n"

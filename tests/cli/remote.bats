@@ -126,7 +126,7 @@ there() {
   pg_dump -d "$THERE" | grep -v PUBLICATION | psql -XqAt -v ON_ERROR_STOP=1 -d "$NEW" > /dev/null
   psql -XqAt -d "$NEW" -c "INSERT INTO trade VALUES (301, 1); DELETE FROM trade WHERE id = 7; INSERT INTO log VALUES (2)"
   run pgtally source move log --database "$NEW password=geheim" --print-sql
-  [[ "$output" == *"password is left out"*"UPDATE pgtally.endpoint"*"'moved'"* ]]
+  [[ "$output" == *"password is left out"*"INSERT INTO pgtally.endpoint"*"UPDATE pgtally.source"*"'moved'"* ]]
   [[ "$output" != *geheim* ]]
   run pgtally source move log --database "$NEW password=geheim"
   [ "$status" -eq 0 ]
@@ -164,6 +164,39 @@ there() {
 entries() {
   sql "SELECT string_agg(n::text, ' ' ORDER BY source_id) FROM (SELECT source_id, count(*) AS n
        FROM pgtally.processed_log WHERE source_id >= 2 AND operation < 5 GROUP BY 1) AS e"
+}
+
+@test "sources of two addresses come together, and removed ones stay where they were" {
+  there "CREATE TABLE log (id bigint PRIMARY KEY); CREATE TABLE old (id bigint PRIMARY KEY)"
+  pgtally source add trade --table trade --key id --mode poll --database "$THERE" --quiet
+  pgtally source add old --table old --key id --mode poll --database "$THERE password=one" --quiet
+  pgtally source add log --table log --key id --mode poll --database "$THERE password=one" --quiet
+  pgtally source remove old
+  run pgtally source move log --database "$THERE"
+  [ "$status" -eq 0 ]
+  [[ "${lines[0]}" == "moved    log from "* ]]
+  [ "$(sql "SELECT count(DISTINCT endpoint_id) FROM pgtally.source WHERE name IN ('trade', 'log')")" = 1 ]
+  [ "$(sql "SELECT count(*) FROM pgtally.endpoint WHERE conninfo LIKE '%password%'")" = 0 ]
+  there "INSERT INTO log VALUES (1)"
+  pgtally run --once --quiet
+  [ "$(pgtally source list --json | python3 -c 'import json, sys; print([(s["name"], s["entries"]) for s in json.load(sys.stdin)["sources"]][1:])')" = "[('trade', 301), ('log', 2)]" ]
+
+  # Two replication slots stay two.
+  there "ALTER TABLE log REPLICA IDENTITY FULL; ALTER TABLE trade REPLICA IDENTITY FULL"
+  pgtally source add log2 --table log --key id --mode logical --database "$THERE" --quiet
+  pgtally source add trade2 --table trade --key id --mode logical --database "$THERE password=one" --quiet
+  run pgtally source move trade2 --database "$THERE"
+  [ "$status" -eq 2 ]
+  [[ "$output" == *"sources of mode logical are read at "*" already"* ]]
+  run pgtally source move trade2 --database "$THERE password=two"
+  [ "$status" -eq 0 ]
+  there "INSERT INTO trade VALUES (900, 1)"
+  pgtally run --once --quiet
+  pgtally audit
+  [ "$(sql "SELECT count(*) FROM pgtally.processed_log WHERE operation = 6 AND convert_from(data, 'UTF8') LIKE '%resync%'")" = 0 ]
+  pgtally source remove log2
+  pgtally source remove trade2
+  pgtally run --once --quiet
 }
 
 @test "what cannot be moved is refused" {
