@@ -147,9 +147,7 @@ std::vector<std::string> remarks_on(const LogOutcome& log, const AuditOptions& o
         "Signatures were checked with the key that the ledger itself names. Give the one that you "
         "know with --vkey or --policy.");
   }
-  const bool witnessed = std::ranges::any_of(
-      log.checkpoints, [](const CheckpointMark& mark) { return !mark.cosigned_by.empty(); });
-  if (!witnessed) {
+  if (!log.has_witnessed_times) {
     remarks.emplace_back(
         "Times of recording are the operator's clock: no witness's time was compared with them.");
   }
@@ -236,7 +234,7 @@ Result<AuditReport> audit_in_snapshot(const Ledger& ledger, SideSessions& sides,
           outcome.of_entries.push_back({.recorded = "the ledger's key is " + key,
                                         .actual = "table ledger says " + ledger.vkey()});
         }
-        return check_registry(ledger, *log, outcome);
+        return check_registry(ledger, policy.logs().front().key.name(), *log, outcome);
       }));
   report.begun = begun;
   TRY(const auto end, ledger.query("SELECT clock_timestamp()"));

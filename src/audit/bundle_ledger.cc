@@ -59,8 +59,9 @@ Result<void> choose_salts(const BundleOptions& options, LedgerAuditLog& log,
     const bool is_wanted =
         source.blind && (!options.salts || std::ranges::count(*options.salts, source.said.name));
     if (is_wanted && !log.has_salts(source.said.name)) {
-      return operator_error("the secret of source " + source.said.name + " may not be read",
-                            "Run this as the ledger's owner, or with --no-salts.");
+      return operator_error(
+          "the secret of source " + source.said.name + " is not there, or may not be read",
+          "Run this as the ledger's owner, or with --no-salts.");
     }
     source.said.salts = is_wanted;
   }

@@ -63,6 +63,8 @@ Result<std::unique_ptr<BundlePlaces>> BundlePlaces::open(const BundleLog& log,
   std::unique_ptr<BundlePlaces> places(new BundlePlaces(log, connection, sides));
   places->named_ = std::move(named);
   places->as_of_bundle_ = as_of_bundle;
+  TRY(const auto database, connection.query("SELECT current_database()::text"));
+  TRY(places->database_, database.get<std::string>(0, 0));
   TRY_VOID(connection.execute(kSavepoint));
   const auto rows = connection.query(std::string("SELECT ") + kServerHistory);
   if (rows.ok()) {
@@ -85,9 +87,29 @@ bool BundlePlaces::is_named(const std::string& source) const {
   return std::ranges::find(named_, source) != named_.end();
 }
 
+// Whether this is another database than that of the source, by the names that the bundle has for
+// places; then why. A table of the same name may well be here.
+std::string BundlePlaces::is_elsewhere(const std::string& source) const {
+  const BundleSource* said = log_->source(source);
+  if (said == nullptr) return {};
+  const auto is_this = [&](const std::string& place) {
+    return place.substr(place.rfind('/') + 1) == database_;
+  };
+  if (!said->place.empty()) {
+    return is_this(said->place) ? std::string() : "it is in another database, at " + said->place;
+  }
+  for (const BundleSource& other : log_->sources()) {
+    if (other.place.empty() || !is_this(other.place)) continue;
+    return "this seems to be the database of source " + other.name +
+           ", and not the ledger's own; name the sources that are here";
+  }
+  return {};
+}
+
 // Why its table cannot be read here; empty if it can.
 Result<std::string> BundlePlaces::why_not(const LoggedSource& source) const {
   const std::string& relation = source.definitions.rbegin()->second.relation;
+  if (std::string elsewhere = is_elsewhere(source.name); !elsewhere.empty()) return elsewhere;
   TRY_VOID(db_->execute(kSavepoint));
   const auto table = describe_table(*db_, relation);
   if (!table.ok()) {
@@ -135,6 +157,7 @@ Result<RowPlace> BundlePlaces::open(const LoggedSource& source) {
   // A stream brings truncates, too, where it brings no updates.
   const bool tracks_changes = newest.mode == "logical" ||
                               (said != nullptr ? said->tracks_changes : newest.mode == "trigger");
+  place.tracks_changes = tracks_changes;
   if (tracks_changes) place.changed_because = newer;
   if (!place.unrecorded_because.empty()) return place;
   place.look_again = complete_below(source.name).has_value() && !has_position_key(newest);

@@ -45,6 +45,7 @@ class BundlePlaces : public RowPlaces {
   BundlePlaces(const BundleLog& log, pg::Connection& connection, SideSessions& sides)
       : log_(&log), db_(&connection), sides_(&sides) {}
   [[nodiscard]] bool is_named(const std::string& source) const;
+  [[nodiscard]] std::string is_elsewhere(const std::string& source) const;
   [[nodiscard]] Result<std::string> why_not(const LoggedSource& source) const;
   [[nodiscard]] std::optional<std::uint64_t> complete_below(const std::string& source) const;
   [[nodiscard]] Result<void> find_older(const LoggedSource& source, std::uint64_t below,
@@ -56,6 +57,7 @@ class BundlePlaces : public RowPlaces {
   SideSessions* sides_;
   std::vector<std::string> named_;
   bool as_of_bundle_ = false;
+  std::string database_;
   std::string server_;  // which history of which cluster this is
   std::string newer_;   // why a row may be nobody's fault
 };

@@ -25,12 +25,19 @@ namespace pgtally {
 
 // What the log says of one source. Only what its define entries and their documents say, never the
 // registry.
+// Between these entries, changes of the source were not recorded; `to` is none while it lasts.
+struct Pause {
+  LeafIndex from;
+  std::optional<LeafIndex> to;
+};
+
 struct LoggedSource {
   std::string name;
   // By number; those whose documents are there and are what the define entry says.
   std::map<std::uint32_t, SourceDefinition> definitions;
   Time added;                 // when its first definition was recorded
   std::uint64_t entries = 0;  // definitions among them
+  std::vector<Pause> pauses;  // by notices; ascending
 };
 
 class EntryOrder {
@@ -117,6 +124,7 @@ class EntryOrder {
   void accuse(LeafIndex id, const EntryView& entry, std::string recorded, std::string actual);
   [[nodiscard]] Result<void> accuse_time(const TimeOrder::Misfit& misfit);
   [[nodiscard]] Result<void> define(const Defined& defined);
+  void take_notice(const Defined& defined, std::string_view text);
   void compare_definitions(const Defined& defined, const SourceDefinition& before,
                            const SourceDefinition& now);
   void close_gaps();

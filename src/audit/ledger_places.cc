@@ -168,6 +168,7 @@ Result<RowPlace> LedgerPlaces::open(const LoggedSource& logged) {
     place.unrecorded_because = place.changed_because =
         "the ledger is in another cluster than before, and has to find its place there first";
   }
+  place.tracks_changes = s.tracks_changes;
   place.has_xid = s.mode == "xid" && s.is_remote;
   // In mode poll also keys that are used long after they were handed out. What was there when the
   // source was added, its feed has taken.
@@ -199,6 +200,7 @@ Result<void> LedgerPlaces::connect(const Source& source, RowPlace& place) {
     auto other = open_database_of(*ledger_, source.id);
     if (!other.ok() || !*other) {
       place.connection = nullptr;
+      place.cannot_be_read = true;
       place.why_not = other.ok() ? "its database is not in the registry"
                                  : "its database cannot be reached: " + other.error().message;
       return {};

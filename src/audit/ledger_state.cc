@@ -6,6 +6,7 @@
 
 #include "base/encoding.h"
 #include "crypto/sha256.h"
+#include "format/blinding.h"
 #include "pgtally/definition.h"
 
 namespace pgtally {
@@ -13,11 +14,14 @@ namespace {
 
 class RegistryCheck {
  public:
-  RegistryCheck(const Ledger& ledger, const LedgerAuditLog& names, LogOutcome& log)
-      : ledger_(ledger), names_(names), log_(log) {}
+  RegistryCheck(const Ledger& ledger, const std::string& origin, const LedgerAuditLog& names,
+                LogOutcome& log)
+      : ledger_(ledger), origin_(origin), names_(names), log_(log) {}
 
   [[nodiscard]] Result<void> run() {
+    TRY_VOID(check_origin());
     TRY_VOID(check_sources());
+    TRY_VOID(check_secrets());
     TRY_VOID(check_definitions());
     TRY_VOID(check_data());
     TRY_VOID(check_guards());
@@ -79,6 +83,37 @@ class RegistryCheck {
       compare("the number of its newest definition", std::to_string(newest->number),
               std::to_string(number));
       compare("whether its hashes are blinded", newest->blind ? "yes" : "no", blind ? "yes" : "no");
+    }
+    return {};
+  }
+
+  // Without its secret, a source's contents can neither be compared nor proved.
+  [[nodiscard]] Result<void> check_secrets() {
+    TRY(const auto may, ledger_.query("SELECT has_table_privilege('pgtally.secret', 'SELECT')"));
+    TRY(const bool may_read, may.get<bool>(0, 0));
+    if (!may_read) return {};
+    TRY(const auto rows,
+        ledger_.query("SELECT s.source_id, s.name FROM pgtally.source AS s WHERE s.source_id > 0 "
+                      "AND s.blind AND s.state <> 'removed' AND NOT EXISTS (SELECT FROM "
+                      "pgtally.secret AS x WHERE x.source_id = s.source_id AND "
+                      "octet_length(x.secret) = $1) ORDER BY 1",
+                      pg::Params().int4(std::tuple_size_v<BlindingSecret>)));
+    for (std::size_t r = 0; r < rows.size(); ++r) {
+      TRY(const auto id, rows.get<std::int32_t>(r, 0));
+      TRY(const auto registered, rows.get<std::string>(r, 1));
+      const auto known = names_.names().find(id);
+      accuse(known == names_.names().end() ? registered : known->second,
+             "its contents are blinded with a secret",
+             "table secret has none for it, so they cannot be compared");
+    }
+    return {};
+  }
+
+  [[nodiscard]] Result<void> check_origin() {
+    TRY(const auto rows, ledger_.query("SELECT origin FROM pgtally.ledger"));
+    TRY(const auto said, rows.get<std::string>(0, 0));
+    if (said != origin_) {
+      accuse("", "the log is of " + origin_, "table ledger calls it " + said);
     }
     return {};
   }
@@ -215,6 +250,7 @@ class RegistryCheck {
   }
 
   const Ledger& ledger_;
+  const std::string& origin_;
   const LedgerAuditLog& names_;
   LogOutcome& log_;
 };
@@ -253,8 +289,9 @@ Result<void> require_sources(const Ledger& ledger, const std::vector<std::string
   return {};
 }
 
-Result<void> check_registry(const Ledger& ledger, const LedgerAuditLog& names, LogOutcome& log) {
-  return RegistryCheck(ledger, names, log).run();
+Result<void> check_registry(const Ledger& ledger, const std::string& origin,
+                            const LedgerAuditLog& names, LogOutcome& log) {
+  return RegistryCheck(ledger, origin, names, log).run();
 }
 
 }  // namespace pgtally

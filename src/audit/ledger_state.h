@@ -20,7 +20,7 @@ namespace pgtally {
                                            const std::vector<std::string>& names);
 
 // Adds to `log.of_entries` and `log.remarks`.
-[[nodiscard]] Result<void> check_registry(const Ledger& ledger, const LedgerAuditLog& names,
-                                          LogOutcome& log);
+[[nodiscard]] Result<void> check_registry(const Ledger& ledger, const std::string& origin,
+                                          const LedgerAuditLog& names, LogOutcome& log);
 
 }  // namespace pgtally

@@ -38,6 +38,7 @@ struct LogOutcome {
   std::optional<TreeSize> remembered;  // the largest checkpoint from outside, or that is witnessed
   std::optional<CheckpointMark>
       witnessed;  // the largest kept one with the quorum that the policy asks for
+  bool has_witnessed_times = false;  // recording times were held against some
   // Sizes and times of kept checkpoints whose signature is good, ascending.
   std::vector<CheckpointMark> checkpoints;
   Findings findings;

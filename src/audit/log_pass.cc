@@ -36,6 +36,9 @@ Result<LogOutcome> LogPass::run() {
   out_.checkpoints_checked = roots_.checked();
   out_.remembered = roots_.remembered();
   out_.witnessed = roots_.witnessed();
+  out_.has_witnessed_times = std::ranges::any_of(roots_.all(), [](const SignedRoots::Root& root) {
+    return root.witnessed.microseconds != Time::kNone;
+  });
   out_.checkpoints = roots_.marks();
   return std::move(out_);
 }
@@ -95,6 +98,26 @@ Result<void> LogPass::take(LeafIndex id, ByteView bytes, const std::optional<Has
   return visitor_.visit({id, *entry, recorded.has_value()});
 }
 
+// A checkpoint was signed before a later one was, or the clock went back since: then the times of entries,
+// which never do, have stood still.
+void LogPass::check_signing_time(LeafIndex id, const EntryView& entry) {
+  const auto& roots = roots_.all();
+  for (std::size_t r = next_witnessed_; r < roots.size() && roots[r].size.value <= id.value + 1;
+       ++r) {
+    const SignedRoots::Root& root = roots[r];
+    if (root.size.value != id.value + 1 || !root.from.empty()) continue;
+    const Time no_later{std::max(root.at.microseconds, entry.sequenced_at.microseconds)};
+    if (signed_last_ && signed_last_->at.microseconds > no_later.microseconds + kClockSlack) {
+      report({.recorded =
+                  fmt::format("the checkpoint of size {}, before that of size {} was signed "
+                              "at {}",
+                              signed_last_->size.value, root.size.value, time_for_people(root.at)),
+              .actual = "its row says that it was signed " + time_for_people(signed_last_->at)});
+    }
+    signed_last_ = CoveredBy{root.size, root.at};
+  }
+}
+
 // Along the log both sizes and times ascend, so what a witness has seen binds the entries on both sides
 // of the end that it cosigned.
 void LogPass::check_witnesses(LeafIndex id, const EntryView& entry) {
@@ -113,6 +136,7 @@ void LogPass::check_witnesses(LeafIndex id, const EntryView& entry) {
     finding.actual = "its row says that it was signed " + time_for_people(root.at);
     report(std::move(finding));
   }
+  check_signing_time(id, entry);
   const auto blame = [&](std::optional<Finding>& finding, std::uint64_t& marks,
                          const SignedRoots::Root& root, const char* relation) {
     ++marks;

@@ -43,6 +43,7 @@ class LogPass {
   [[nodiscard]] Result<void> take(LeafIndex id, ByteView bytes,
                                   const std::optional<Hash>& recorded);
   void check_witnesses(LeafIndex id, const EntryView& entry);
+  void check_signing_time(LeafIndex id, const EntryView& entry);
   [[nodiscard]] Result<void> ask_problems();
 
   [[nodiscard]] Result<void> conclude();
@@ -50,7 +51,7 @@ class LogPass {
   void report_order();
   [[nodiscard]] Result<void> report_bad();
   void report_unreadable();
-  void report_end();
+  [[nodiscard]] Result<void> report_end();
   [[nodiscard]] Result<void> report_mismatch();
   [[nodiscard]] Result<void> report_only(LeafIndex id);
   [[nodiscard]] Result<bool> compare_with_published(LeafIndex from, LeafIndex to);
@@ -71,6 +72,7 @@ class LogPass {
   std::vector<Hash> leaves_;  // of the entries that are looked at
   std::vector<LeafIndex> to_ask_;
   std::vector<Unreadable> unreadable_;
+  std::optional<CoveredBy> signed_last_;   // of kept checkpoints, by their own word
   std::map<LeafIndex, Entry> remembered_;  // bad ones, as they are now
   std::vector<LeafIndex> misfits_;
   std::size_t next_witnessed_ = 0;

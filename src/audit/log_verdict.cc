@@ -23,7 +23,7 @@ Result<void> LogPass::conclude() {
   for (Finding& finding : roots_.findings()) report(std::move(finding));
   TRY_VOID(report_bad());
   report_unreadable();
-  report_end();
+  TRY_VOID(report_end());
   TRY_VOID(report_mismatch());
   for (auto& [recorded, actual] : tree_.tile_findings()) {
     report({.recorded = std::move(recorded), .actual = std::move(actual)});
@@ -106,7 +106,7 @@ void LogPass::report_unreadable() {
 }
 
 // Entries that were cut off at the end: only what was signed, and the heads, still tell of them.
-void LogPass::report_end() {
+Result<void> LogPass::report_end() {
   const TreeSize size = log_.size();
   const SignedRoots::Root* largest = nullptr;
   for (const SignedRoots::Root& root : roots_.all()) {
@@ -121,7 +121,7 @@ void LogPass::report_end() {
     beyond_ = heads_->size;
     recorded = fmt::format("{} entries by the tree head", heads_->size.value);
   } else {
-    return;
+    return {};
   }
   Finding finding;
   finding.id = LeafIndex{size.value};
@@ -140,6 +140,13 @@ void LogPass::report_end() {
     }
   }
   report(std::move(finding));
+  // What it signed cannot be held against a tree that is not as large; the entries that are here can.
+  const bool is_published =
+      options_.published_checkpoint && options_.published_checkpoint->size > size;
+  if (!is_published || tree_.mismatch()) return {};
+  TRY([[maybe_unused]] const bool named,
+      compare_with_published(LeafIndex{0}, LeafIndex{size.value}));
+  return {};
 }
 
 bool LogPass::is_explained(const TreeCheck::Mismatch& mismatch) const {

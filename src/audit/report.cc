@@ -27,6 +27,10 @@ void Findings::add(Finding finding) {
   if (before < kMostListed) listed_.push_back(std::move(finding));
 }
 
+void Findings::count_more(const std::string& source, FindingKind kind, std::uint64_t findings) {
+  counts_[{source, kind}] += findings;
+}
+
 std::uint64_t Findings::count() const {
   std::uint64_t all = 0;
   for (const auto& [of, number] : counts_) all += number;

@@ -53,6 +53,8 @@ class Findings {
   static constexpr std::size_t kMostListed = 1'000;
 
   void add(Finding finding);
+  // So many that are not listed.
+  void count_more(const std::string& source, FindingKind kind, std::uint64_t findings);
   [[nodiscard]] bool empty() const { return counts_.empty(); }
   [[nodiscard]] std::uint64_t count() const;
   [[nodiscard]] std::uint64_t count(FindingKind kind) const;
@@ -78,6 +80,7 @@ struct SourceReport {
   bool rows_checked = false;     // its rows were compared at all; if not, why_not says why
   bool content_checked = false;  // and their contents, not their keys alone
   std::string why_not;
+  bool cannot_be_read = false;           // its rows should have been compared; see why_not
   std::vector<std::string> not_covered;  // columns of the table that nothing covers
   std::uint64_t undecided = 0;           // rows that differ, and may be on their way into the log
   std::vector<std::vector<std::string>> undecided_keys;  // the first of them

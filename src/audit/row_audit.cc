@@ -208,6 +208,7 @@ Result<void> RowPass::compare_source(const LoggedSource& logged, LogOutcome& log
   report.place = place.place;
   if (place.connection == nullptr) {
     report.why_not = place.why_not;
+    report.cannot_be_read = place.cannot_be_read;
     return {};
   }
   return compare_table(logged, std::move(place), log, report);

@@ -133,6 +133,20 @@ std::string RowJudge::undecided(const Difference& d, const Later* later) {
   return "";
 }
 
+// What was changed then is not in the log, and the log says so.
+std::string RowJudge::pauses_since(const KeyState& state) const {
+  if (!place_->tracks_changes || state.is_staged()) return {};
+  std::string text;
+  for (const Pause& pause : source_->pauses) {
+    if (pause.to && *pause.to < state.id) continue;
+    text += fmt::format(
+        "{} from entry {} to {}",
+        text.empty() ? "; the source was paused, and its changes not recorded," : ",",
+        pause.from.value, pause.to ? "entry " + std::to_string(pause.to->value) : "now");
+  }
+  return text;
+}
+
 // What the table has no longer is one finding, and not one for each row; and none at all where the
 // newest definition says that it is not there: that it covers less is a finding of the log's.
 bool RowJudge::is_about_gone_columns(const Difference& d) {
@@ -168,6 +182,8 @@ Result<void> RowJudge::judge(const Difference& d, const Later* later) {
   }
   if (is_about_gone_columns(d)) return {};
   Finding finding = finding_of(d);
+  if (d.kind == Kind::kChanged || d.kind == Kind::kMissing)
+    finding.actual += pauses_since(*d.state);
   if (d.state != nullptr && log_->suspects.doubt(d.state->id) == Doubt::kRange) {
     log_->suspects.pin(d.state->id);
     finding.kind = FindingKind::kLog;
@@ -188,7 +204,7 @@ void RowJudge::accuse(FindingKind kind, std::string recorded, std::string actual
 void RowJudge::hold(const Difference& d, Finding finding) {
   finding.source = source_->name;
   if (++listed_[finding.kind] > Findings::kMostListed) {
-    log_->findings.add(std::move(finding));  // which counts it
+    ++unlisted_[finding.kind];
     return;
   }
   Held held{std::move(finding), {}, false, d.kind != Kind::kDuplicate && d.kind != Kind::kRepeated};
@@ -233,6 +249,9 @@ Result<void> RowJudge::finish(AuditedLog& log) {
     if (!is_lost) log_->findings.add(std::move(held.finding));
   }
   held_.clear();
+  // Behind those with keys, because only the first are listed.
+  for (const auto& [kind, rows] : unlisted_) log_->findings.count_more(source_->name, kind, rows);
+  unlisted_.clear();
   for (const auto& [column, rows] : gone_) {
     accuse(FindingKind::kChanged, fmt::format("{} rows with column {}", rows, quoted(column)),
            "the table has no such column any more");

@@ -57,6 +57,7 @@ class RowJudge {
   [[nodiscard]] bool is_explained(const Difference& difference, const Later& later) const;
   // Why it cannot be decided; empty if it can.
   [[nodiscard]] std::string undecided(const Difference& difference, const Later* later);
+  [[nodiscard]] std::string pauses_since(const KeyState& state) const;
   [[nodiscard]] bool is_about_gone_columns(const Difference& difference);
   void hold(const Difference& difference, Finding finding);
   void hold_undecided(const Difference& difference, const std::string& because);
@@ -68,6 +69,7 @@ class RowJudge {
   SourceReport* report_;
   std::vector<Held> held_;
   std::map<FindingKind, std::size_t> listed_;
+  std::map<FindingKind, std::uint64_t> unlisted_;
   std::uint64_t asked_ = 0;
   std::map<std::string, std::uint64_t>
       gone_;  // rows whose content a column that is gone was part of

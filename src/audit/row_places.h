@@ -33,6 +33,7 @@ struct RowPlace {
   std::string place;                     // host:port/database, where it is not the ledger's own
   pg::Connection* connection = nullptr;  // in a transaction that shows one state; null: see why_not
   std::string why_not;
+  bool cannot_be_read = false;    // as it should be
   SideSessions* sides = nullptr;  // beside the connection; may be null
 
   // What the table has become that the newest definition does not say yet.
@@ -47,6 +48,7 @@ struct RowPlace {
   // Empty: it is somebody's.
   std::string unrecorded_because;
   std::string changed_because;
+  bool tracks_changes = false;  // its updates and deletes are recorded
   // Rows without an entry are found by sweeps alone: only one that claims to be from before the last
   // sweep that has ended, accuses anybody. kNone: there was none.
   bool sweeps_only = false;

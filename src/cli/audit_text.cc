@@ -149,6 +149,9 @@ std::string sources_of(const AuditReport& report, const Stream& stream) {
   const std::string margin(names + 4, ' ');
   for (const SourceReport& source : report.sources) {
     text += line(source.name, source.rows, "rows", state_of(report, source, stream));
+    if (!source.place.empty()) {
+      text += wrapped(margin + "at ", printable(source.place), stream.width());
+    }
     if (!source.why_not.empty()) {
       text += wrapped(margin + "because ", printable(source.why_not), stream.width());
     }

@@ -102,3 +102,48 @@ END
   grep -q "<html" report.html
   grep -q "bank.example/payments" report.html
 }
+
+@test "of many findings, those that are listed are named" {
+  sql "INSERT INTO event SELECT g, 'event ' || g FROM generate_series(51, 3000) AS g"
+  pgtally run --once --quiet
+  sql "DELETE FROM event WHERE id > 40"
+  pgtally audit --json > report || [ $? -eq 1 ]
+  python3 - <<'END'
+import json
+report = json.load(open("report"))
+assert report["counts"] == [{"source": "event", "kind": "missing", "findings": 2960}], report["counts"]
+assert len(report["findings"]) == 1000
+assert all(f["key"] for f in report["findings"])
+END
+}
+
+@test "what a registry says that is not the log's is found" {
+  sql "UPDATE pgtally.ledger SET origin = 'other.example/log'"
+  run pgtally audit
+  [ "$status" -eq 1 ]
+  [[ "$output" == *"the log is of bank.example/payments"*"table ledger calls it other.example/log"* ]]
+  sql "UPDATE pgtally.ledger SET origin = 'bank.example/payments';
+       DELETE FROM pgtally.secret AS x USING pgtally.source AS s WHERE s.source_id = x.source_id AND s.name = 'event';
+       UPDATE event SET what = 'another' WHERE id = 5"
+  run pgtally audit
+  [ "$status" -eq 1 ]
+  [[ "$output" == *"1 finding: 1 log"*"table secret has none for it"* ]]
+  pgtally source remove event
+  pgtally audit
+}
+
+@test "a finding says that the source was paused when the row may have changed" {
+  sql "CREATE TABLE account (id int PRIMARY KEY, owner text); INSERT INTO account SELECT g, 'a' FROM generate_series(1, 9) AS g"
+  pgtally source add account --table account --key id --mode trigger --track-changes --quiet
+  pgtally run --once --quiet
+  pgtally source pause account --quiet
+  sql "UPDATE account SET owner = 'b' WHERE id = 5"
+  pgtally source resume account --quiet
+  sql "UPDATE account SET owner = 'c' WHERE id = 6; ALTER TABLE account DISABLE TRIGGER ALL; DELETE FROM account WHERE id = 6"
+  pgtally run --once --quiet
+  run pgtally audit
+  [ "$status" -eq 1 ]
+  text="$(tr -s '\n ' ' ' <<<"$output")"
+  [[ "$text" =~ "changed account 5 ".*"; the source was paused, and its changes not recorded, from entry "[0-9]+" to entry "[0-9]+" when" ]]
+  [[ "$text" =~ "missing account 6 ".*" now no row when" ]]
+}

@@ -109,6 +109,39 @@ there() {
   [ "$(sql "SELECT count(*) FROM pgtally.endpoint WHERE place <> ''")" -eq 1 ]
 }
 
+@test "an audit that cannot reach a database has not read it" {
+  pgtally source add trade --table trade --key id --mode poll --database "$THERE" --quiet
+  pgtally run --once --quiet
+  run pgtally audit
+  [ "$status" -eq 0 ]
+  [[ "$output" == *"as recorded"*"at "*"/$SHOP"* ]]
+  sql "ALTER DATABASE $SHOP ALLOW_CONNECTIONS false"
+  run pgtally audit
+  [ "$status" -eq 3 ]
+  [[ "$output" == *"trade"*"not compared"*"its database cannot be reached"* ]]
+  sql "ALTER DATABASE $SHOP ALLOW_CONNECTIONS true"
+}
+
+@test "an auditor of one database accuses nobody of another one" {
+  sql "CREATE TABLE trade (id bigint PRIMARY KEY, amount numeric); INSERT INTO trade SELECT g, 7 FROM generate_series(1, 30) AS g"
+  pgtally source add own --table trade --key id --mode poll --quiet
+  pgtally source add trade --table trade --key id --mode poll --database "$THERE" --quiet
+  pgtally run --once --quiet
+  pgtally bundle -o both.bundle --quiet
+  VKEY="$(pgtally key show)"
+  run pgtally audit --bundle both.bundle --database "$LEDGER" --vkey "$VKEY"
+  [ "$status" -eq 0 ]
+  text="$(tr -s '\n ' ' ' <<<"$output")"
+  [[ "$text" == *" own 30 rows as recorded trade 0 rows not compared at "*" because it is in another database, at "* ]]
+  run pgtally audit --bundle both.bundle --database "$THERE" --vkey "$VKEY"
+  [ "$status" -eq 0 ]
+  text="$(tr -s '\n ' ' ' <<<"$output")"
+  [[ "$text" == *" own 0 rows not compared because this seems to be the database of source trade"*" trade 300 rows as recorded at "* ]]
+  # Whoever names a source knows better.
+  run pgtally audit own --bundle both.bundle --database "$THERE" --vkey "$VKEY"
+  [ "$status" -eq 1 ]
+}
+
 @test "sources go on from their place when their database has gone to another one" {
   there "ALTER TABLE trade REPLICA IDENTITY FULL; CREATE TABLE log (id bigint PRIMARY KEY)"
   pgtally source add trade --table trade --key id --mode logical --track-changes --database "$THERE" --quiet

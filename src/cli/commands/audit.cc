@@ -91,7 +91,10 @@ class Audit : public Command {
     // What a bundle cannot decide may be anything, so it is not called well.
     const bool is_decided = std::ranges::all_of(
         report->sources, [](const SourceReport& source) { return source.undecided == 0; });
-    return report->ok() && (!bundle_ || is_decided) ? Exit::kOk : Exit::kNo;
+    if (!report->ok() || (bundle_ && !is_decided)) return Exit::kNo;
+    const bool is_read = std::ranges::none_of(
+        report->sources, [](const SourceReport& source) { return source.cannot_be_read; });
+    return is_read ? Exit::kOk : Exit::kEnvironment;
   }
 
  private:

@@ -485,6 +485,28 @@ TEST_F(LogAudit, catches_a_log_that_was_written_anew_by_what_witnesses_have_cosi
   EXPECT_THAT(first(options).actual, HasSubstr("of the 2 checkpoints that are kept, none"));
 }
 
+TEST_F(LogAudit, finds_a_checkpoint_that_claims_to_be_later_than_the_next) {
+  tamper(
+      "UPDATE pgtally.checkpoint SET signed_at = signed_at + interval '3 years' WHERE size = 1000");
+  EXPECT_THAT(findings(), ElementsAre("log"));
+  EXPECT_THAT(first().recorded, HasSubstr("the checkpoint of size 1000, before that of size 1100"));
+}
+
+TEST_F(LogAudit, compares_what_is_left_with_a_published_copy_that_is_longer) {
+  const test::TestDirectory directory;
+  LedgerLog published(ledger);
+  Publisher publisher(directory.path().string(),
+                      must(Policy::trust(must(VerifierKey::parse(ledger.vkey())))));
+  (void)must(publisher.publish(published));
+  tamper(
+      "UPDATE pgtally.processed_log SET source_position = 'x' WHERE id = 300; "
+      "DELETE FROM pgtally.processed_log WHERE id >= 1090; "
+      "TRUNCATE pgtally.checkpoint, pgtally.tile");
+  const std::vector<std::string> found = findings({.published = directory.path().string()});
+  EXPECT_THAT(found, testing::Contains("log [1090-1099]"));
+  EXPECT_THAT(found, testing::Contains(testing::MatchesRegex("log (payment|event) .*\\[300\\]")));
+}
+
 TEST_F(LogAudit, refuses_a_source_that_there_is_not) {
   const Error error = error_of(audit_ledger(ledger, {.sources = {"nothing"}}));
   EXPECT_EQ(error.code, ErrorCode::kReject);
