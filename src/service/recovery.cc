@@ -172,9 +172,16 @@ class Diagnostician {
   // Two heads that the key has signed, or was released to sign.
   [[nodiscard]] Result<void> compare_signed(LogTiles& tiles,
                                             const std::optional<SignedSize>& head) {
-    if (!head || head->size > copy_->checkpoint.size) return {};
-    TRY(const Hash published, root_at(tiles, head->size));
-    found_.two_histories |= published != head->root;
+    if (!head) return {};
+    const Checkpoint& copy = copy_->checkpoint;
+    if (head->size <= copy.size) {
+      TRY(const Hash published, root_at(tiles, head->size));
+      found_.two_histories |= published != head->root;
+    } else if (pass_.root_at(head->size) == head->root) {
+      // The entries that are here were signed; so are those of the copy, which it does not begin with.
+      const auto beginning = pass_.root_at(copy.size);
+      found_.two_histories |= beginning && *beginning != copy.root;
+    }
     return {};
   }
 
@@ -221,10 +228,11 @@ class Diagnostician {
   }
 
   void decide() {
-    if (!found_.last_signed) {
-      found_.ground = Ground::kUnknown;
-    } else if (parted_ || found_.two_histories) {
+    if (parted_ || found_.two_histories) {
       found_.ground = Ground::kParted;
+    } else if (!found_.guard && !found_.published) {
+      found_.ground =
+          Ground::kUnknown;  // the database's own checkpoint went back with it, if it did
     } else if (!behind_) {
       found_.ground = Ground::kWhole;
     } else {

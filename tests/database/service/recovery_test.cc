@@ -257,7 +257,11 @@ TEST(Recovery, without_guard_and_copy_knows_nothing) {
   ServiceLedger ledger;
   auto connection = test::connect(ledger.database().conninfo());
   const Ledger there = must(Ledger::open(connection, "pgtally"));
+  ledger.append();
+  must(ledger.run_once());
+  EXPECT_EQ(must(diagnose(there, ledger.guard(), nullptr, {})).ground, Ground::kWhole);
   std::filesystem::remove(ledger.guard_file());
+  // What the database itself says was signed may have been put back with it.
   EXPECT_EQ(must(diagnose(there, ledger.guard(), nullptr, {})).ground, Ground::kUnknown);
 }
 
@@ -311,6 +315,14 @@ TEST(Recovery, says_of_two_instances_that_both_signed_that_there_are_two_histori
   EXPECT_EQ(found.ground, Ground::kParted);
   EXPECT_TRUE(found.two_histories);
   EXPECT_EQ(found.parting->id.value, 12U);
+
+  // The same when it has signed more than was published.
+  ServiceLedger::append_to(lost.backup, 1000);
+  must(run_once(connection, options, {}));
+  const Diagnosis longer = lost.published.diagnose(lost.backup, other);
+  EXPECT_GT(longer.guard->size, longer.published->size);
+  EXPECT_EQ(longer.ground, Ground::kParted);
+  EXPECT_TRUE(longer.two_histories);
 }
 
 class Ended : public testing::Test {
