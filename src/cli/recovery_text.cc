@@ -113,6 +113,11 @@ std::string text_of_state(const Diagnosis& found, const RecoveryView& view) {
 }
 
 std::string way_on(const Diagnosis& found, const RecoveryView& view) {
+  if (found.guard && found.guard->ended) {
+    return "Nothing has to be recovered: the log has ended, and its statement names the one that "
+           "goes "
+           "on. It can still be\nread, proved and audited.";
+  }
   switch (found.ground) {
     case Ground::kWhole:
       if (found.guard_problem.empty())

@@ -149,6 +149,9 @@ json() {
   run pgtally run --once
   [ "$status" -eq 3 ]
   [[ "$output" == *"has ended"* ]]
+  run pgtally recover --published out
+  [[ "$output" == *"Nothing has to be recovered: the log has ended"* ]]
+  [[ "$output" != *"--new-origin"* ]]
   pgtally --schema second source add payment --table public.payment --mode poll --key id --quiet
   run pgtally --schema second run --once
   [ "$status" -eq 0 ]
