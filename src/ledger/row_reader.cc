@@ -53,8 +53,10 @@ Result<std::vector<std::string>> ordered_values(const SourceDefinition& definiti
 Result<Bytes> appended_data(const Ledger& ledger, LeafIndex id, const Entry& entry) {
   TRY(const DecodedKey key, decode_key(entry.key));
   TRY(const auto rows,
-      ledger.query("SELECT coalesce(p.data, (SELECT l.data FROM pgtally.append_only_log AS l WHERE "
-                   "l.id = $2::text::bigint)) FROM pgtally.processed_log AS p WHERE p.id = $1",
+      ledger.query("SELECT coalesce(CASE WHEN s.keep_data THEN p.data END, (SELECT l.data FROM "
+                   "pgtally.append_only_log AS l WHERE l.id = $2::text::bigint), p.data) "
+                   "FROM pgtally.processed_log AS p JOIN pgtally.source AS s USING (source_id) "
+                   "WHERE p.id = $1",
                    pg::Params().index(id).text(key.columns.empty() ? "" : key.columns[0])));
   if (rows.empty() || rows.is_null(0, 0)) {
     return reject(

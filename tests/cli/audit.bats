@@ -132,6 +132,15 @@ END
   pgtally audit
 }
 
+@test "what somebody puts beside an entry that keeps no data accuses no row" {
+  pgtally append hello --quiet
+  pgtally run --once --quiet
+  sql "ALTER TABLE pgtally.processed_log DISABLE TRIGGER ALL;
+       UPDATE pgtally.processed_log SET data = 'other' WHERE source_id = 1 AND operation = 1"
+  pgtally prove append_only_log "$(sql "SELECT max(id) FROM pgtally.append_only_log WHERE source_id = 1")" --row -o p
+  pgtally verify p --vkey "$(pgtally key show)"
+}
+
 @test "a finding says that the source was paused when the row may have changed" {
   sql "CREATE TABLE account (id int PRIMARY KEY, owner text); INSERT INTO account SELECT g, 'a' FROM generate_series(1, 9) AS g"
   pgtally source add account --table account --key id --mode trigger --track-changes --quiet
