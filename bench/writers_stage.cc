@@ -31,8 +31,7 @@ constexpr const char* kInsert =
 
 constexpr const char* kXid = R"sql(
   ALTER TABLE {0} ADD COLUMN xid xid8 NOT NULL DEFAULT pg_current_xact_id();
-  CREATE DOMAIN {0}_xid AS xid8; ALTER TABLE {0} ALTER COLUMN xid TYPE {0}_xid;
-  ALTER DOMAIN {0}_xid ADD CONSTRAINT xid_is_the_writers_own CHECK (VALUE = pg_current_xact_id()) NOT VALID;
+  ALTER TABLE {0} ADD CONSTRAINT xid_is_the_writers_own CHECK (xid = pg_current_xact_id()) NOT VALID;
   CREATE INDEX ON {0} (xid, id);
 )sql";
 

@@ -41,7 +41,7 @@ struct Source {
   KeyStates states;
   std::size_t memory;
   bool has_salts;
-  std::uint64_t inserted = 0;  // entries since the last truncate
+  std::uint64_t inserted = 0;  // and not deleted again, since the last truncate
 };
 
 class RowPass : public RowAudit {
@@ -139,6 +139,7 @@ Result<void> RowPass::visit(const VisitedEntry& visited) {
     return {};
   }
   if (entry.operation == Operation::kInsert) ++s.inserted;
+  if (entry.operation == Operation::kDelete && s.inserted > 0) --s.inserted;
   KeyState state;
   state.id = visited.id;
   state.definition = entry.definition;
@@ -171,6 +172,7 @@ Result<void> RowPass::take_staged() {
       return {};
     }
     if (entry.operation == Operation::kInsert) ++s.inserted;
+    if (entry.operation == Operation::kDelete && s.inserted > 0) --s.inserted;
     return s.states.put(entry.key, state);
   });
 }
@@ -335,7 +337,7 @@ Result<void> RowPass::judge_numbers(const LoggedSource& logged, const RowPlace& 
   std::string because = rows > most ? place.unrecorded_because : place.changed_because;
   if (place.look_again) {
     TRY(const Later later, places_->look_again(logged, hasher_, {}));
-    if (later.truncated) least = 0;
+    least -= later.truncated ? least : std::min(least, later.deleted);
     most += later.inserted;
     if (because.empty()) because = later.undecided;
   }

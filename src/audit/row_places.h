@@ -74,6 +74,7 @@ struct Later {
   // In the order of the log. Ids beyond kStagedIds are staged.
   std::unordered_map<KeyHash, std::vector<KeyState>, KeyHashBits> states;
   std::uint64_t inserted = 0;
+  std::uint64_t deleted = 0;
   bool truncated = false;
   // Where single rows were asked for: what is not among them is not known.
   bool asked_alone = false;

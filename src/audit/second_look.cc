@@ -149,6 +149,7 @@ Result<Later> LedgerPlaces::changes_since(const Ledger& ledger, const Source& so
   const auto take = [&](const StagedEntry& entry, const KeyState& state) {
     if (entry.operation == Operation::kTruncate) later.truncated = true;
     if (entry.operation == Operation::kInsert) ++later.inserted;
+    if (entry.operation == Operation::kDelete) ++later.deleted;
     if (!has_key(entry.operation)) return;
     if (++taken > kMostLater) {
       later.undecided = "too much of it has changed since the log was read";

@@ -40,7 +40,7 @@ struct LogicalAdded {
 [[nodiscard]] Result<LogicalAdded> add_logical_source(const Ledger& ledger, const SourcePlan& plan,
                                                       const LogicalAdding& adding = {});
 
-// What the SQL of a plan leaves to be done in the database of the table, as comments.
+// What adding a source of mode logical does, as comments: no script can do it. Empty for other modes.
 [[nodiscard]] Result<std::string> logical_remarks(const Ledger& ledger, const SourcePlan& plan);
 
 // What stands in the way of the changes of a source, or will; empty if all is well.

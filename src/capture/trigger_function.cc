@@ -75,7 +75,9 @@ Result<std::string> key_changes(const SourceDefinition& definition, const Source
   std::string out;
   for (const std::string& column : definition.key) {
     TRY(const auto name, pg::quote_identifier(column));
-    out += fmt::format("{0}concat(OLD.{1}) <> concat(NEW.{1})", out.empty() ? "" : " OR ", name);
+    // There are collations by which other texts are equal.
+    out += fmt::format("{0}concat(OLD.{1}) COLLATE \"C\" <> concat(NEW.{1}) COLLATE \"C\"",
+                       out.empty() ? "" : " OR ", name);
   }
   return out;
 }

@@ -8,7 +8,6 @@
 #include "capture/modes.h"
 #include "capture/remote_xid.h"
 #include "capture/sweep.h"
-#include "postgres/quote.h"
 
 namespace pgtally {
 namespace {
@@ -132,15 +131,17 @@ class XidMode : public CaptureMode {
                                    const std::vector<std::string>& key) const override {
     std::vector<std::string> missing;
     const TableColumn* xid = table.column("xid");
-    const bool is_stamped = xid != nullptr && xid->base_type == "xid8" && xid->not_null &&
-                            xid->default_expression == "pg_current_xact_id()";
-    if (!is_stamped) {
+    if (xid == nullptr || xid->type != "xid8" || !xid->not_null ||
+        xid->default_expression != "pg_current_xact_id()") {
       missing.push_back("ALTER TABLE " + table.qualified +
                         " ADD COLUMN xid xid8 NOT NULL DEFAULT pg_current_xact_id();");
     }
-    const bool is_own = has_check(table.checks, "xid") ||
-                        (xid != nullptr && has_check(xid->domain_checks, "VALUE"));
-    if (!is_own) missing.push_back(make_own(table));
+    if (!contains(table.checks, "CHECK ((xid = pg_current_xact_id())) NOT VALID") &&
+        !contains(table.checks, "CHECK ((xid = pg_current_xact_id()))")) {
+      missing.push_back("ALTER TABLE " + table.qualified +
+                        " ADD CONSTRAINT xid_is_the_writers_own"
+                        " CHECK (xid = pg_current_xact_id()) NOT VALID;");
+    }
     std::vector<std::string> wanted{"xid"};
     wanted.insert(wanted.end(), key.begin(), key.end());
     if (!contains_index(table, wanted)) {
@@ -177,26 +178,6 @@ class XidMode : public CaptureMode {
   }
 
  private:
-  // The server prepares a CHECK of a table in every statement, and one of a domain once a session.
-  static std::string make_own(const TableShape& table) {
-    const std::string check =
-        " ADD CONSTRAINT xid_is_the_writers_own CHECK ({} = "
-        "pg_current_xact_id()) NOT VALID;";
-    const auto domain = pg::quote_qualified(table.schema, table.name + "_xid");
-    if (!domain.ok()) {  // the name would be too long
-      return "ALTER TABLE " + table.qualified + fmt::format(fmt::runtime(check), "xid");
-    }
-    return fmt::format(
-               "CREATE DOMAIN {1} AS xid8; ALTER TABLE {0} ALTER COLUMN xid TYPE {1};\n"
-               "ALTER DOMAIN {1}",
-               table.qualified, *domain) +
-           fmt::format(fmt::runtime(check), "VALUE");
-  }
-  static bool has_check(const std::vector<std::string>& checks, const std::string& value) {
-    const std::string check = "CHECK ((" + value + " = pg_current_xact_id()))";
-    return contains(checks, check) || contains(checks, check + " NOT VALID");
-  }
-
   // Those that no round takes: from before the baseline, or from before the last round. Not those
   // that are to be skipped. Where rounds, too, look rows up by their keys, the first to come to a
   // row takes it.

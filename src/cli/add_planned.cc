@@ -41,9 +41,10 @@ Result<void> add_planned(Context& context, const Ledger& ledger, const SourcePla
 
 Result<void> print_planned(Context& context, const Ledger& ledger, const SourcePlan& plan,
                            std::int32_t before) {
-  TRY(const auto script, add_script(ledger, plan, before));
-  TRY(const auto remarks, logical_remarks(ledger, plan));
-  print_script(context, remarks + script);
+  // A source that is registered without its slot is read by nobody.
+  TRY(const auto script, plan.definition.mode == "logical" ? logical_remarks(ledger, plan)
+                                                           : add_script(ledger, plan, before));
+  print_script(context, script);
   return {};
 }
 

@@ -60,20 +60,18 @@ Result<std::uint32_t> find_table(pg::Connection& connection, const std::string& 
   return found;
 }
 
+// pg_get_expr() waits for whoever has locked the table, and so would all who only look at its columns.
 Result<std::vector<TableColumn>> read_columns(pg::Connection& connection, std::uint32_t oid) {
   TRY(const auto rows, connection.query(std::string(kTypeParts) + R"sql(
     SELECT a.attname::text, format_type(a.atttypid, NULL), format_type(a.atttypid, -1), a.atttypmod,
-           a.attnotnull, a.attgenerated <> '', pg_get_expr(d.adbin, d.adrelid),
+           a.attnotnull, a.attgenerated <> '',
+           CASE WHEN a.atttypid = 'xid8'::regtype THEN pg_get_expr(d.adbin, d.adrelid) END,
            (SELECT string_agg(DISTINCT format_type(t.oid, NULL), ', ')
               FROM part AS p JOIN pg_type AS t ON t.oid = p.oid JOIN pg_proc AS f ON f.oid = t.typoutput
              WHERE p.root = a.atttypid
                AND (t.typname LIKE 'reg%' AND t.typnamespace = 'pg_catalog'::regnamespace
                     OR t.oid IN ('aclitem'::regtype, '"char"'::regtype, 'pg_node_tree'::regtype)
-                    OR f.provolatile = 'v')),
-           (SELECT format_type(coalesce(nullif(t.typbasetype, 0), t.oid), NULL) FROM pg_type AS t
-             WHERE t.oid = a.atttypid),
-           ARRAY(SELECT pg_get_constraintdef(k.oid) FROM pg_constraint AS k
-                  WHERE k.contypid = a.atttypid ORDER BY k.oid)
+                    OR f.provolatile = 'v'))
       FROM pg_attribute AS a LEFT JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
      WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum)sql",
                                         pg::Params().int8(oid)));
@@ -88,8 +86,6 @@ Result<std::vector<TableColumn>> read_columns(pg::Connection& connection, std::u
     TRY(column.generated, rows.get<bool>(r, 5));
     TRY(column.default_expression, rows.get<std::optional<std::string>>(r, 6));
     TRY(const auto refused, rows.get<std::optional<std::string>>(r, 7));
-    TRY(column.base_type, rows.get<std::string>(r, 8));
-    TRY(column.domain_checks, rows.get<std::vector<std::string>>(r, 9));
     if (refused) {
       column.refused = "the text of a value of type " + *refused +
                        " depends on more than the value, so its hash would not stay the same";

@@ -16,15 +16,13 @@ namespace pgtally {
 
 struct TableColumn {
   std::string name;
-  std::string type;                        // format_type(oid, NULL): what a definition records
-  std::string cast_type;                   // format_type(oid, -1): safe to cast to
-  std::string base_type;                   // of a domain what it is made of; else the type
-  std::vector<std::string> domain_checks;  // definitions of a domain's CHECK constraints
+  std::string type;       // format_type(oid, NULL): what a definition records
+  std::string cast_type;  // format_type(oid, -1): safe to cast to
   std::int32_t typmod = -1;
   bool not_null = false;
   bool generated = false;
   std::string refused;  // why its values cannot be hashed; empty if they can
-  std::optional<std::string> default_expression;
+  std::optional<std::string> default_expression;  // of a column of type xid8 alone
 
   [[nodiscard]] bool is_integer() const {
     return type == "bigint" || type == "integer" || type == "smallint";

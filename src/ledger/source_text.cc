@@ -229,7 +229,7 @@ Result<SourceText> source_text(const std::string& schema, std::int32_t source_id
   add_column(p.time + " AS tm");
   p.variables += "tm timestamptz; ";
   if (p.has_time) p.assignments += fmt::format("          tm := {};\n", p.time);
-  if (definition.mode == "xid") add_column("t.xid::xid8 AS x");
+  if (definition.mode == "xid") add_column("t.xid AS x");
   p.columns = fmt::format("{}", fmt::join(columns, ",\n             "));
   p.columns_to_client = fmt::format("{}", fmt::join(to_client, ",\n             "));
   p.single = single_row_text(definition, shape);

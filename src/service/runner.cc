@@ -29,6 +29,20 @@ SteadyTime now() {
 constexpr std::chrono::minutes kThinningInterval{1};
 constexpr std::chrono::seconds kPruningInterval{1};
 
+// A window of a source's sweep. One source's trouble (a dropped table, a revoked right) is noted, holds up
+// no other, and gives nothing.
+Result<std::optional<SweepProgress>> sweep(const Ledger& ledger, const SweepTarget& target) {
+  auto progress = sweep_window(ledger, target.source_id);
+  if (progress.ok()) return std::optional(*std::move(progress));
+  const Error& error = progress.error();
+  if (error.code == ErrorCode::kRetry) return error;
+  log(LogLevel::kWarning, "sweeping " + target.name + " failed", error);
+  TRY([[maybe_unused]] const auto noted,
+      ledger.query("SELECT pgtally.note_failure($1::int4, '', $2, $3)",
+                   pg::Params().int4(target.source_id).text(error.message).text(error.hint)));
+  return std::optional<SweepProgress>();
+}
+
 // One connected stretch of the service's life.
 class Session {
  public:
@@ -105,19 +119,8 @@ class Session {
     TRY(const auto targets, sweep_targets(ledger_));
     for (const SweepTarget& target : targets) {
       if (!is_due(target, options_.settings.sweeps)) continue;
-      const auto progress = sweep_window(ledger_, target.source_id);
-      if (!progress.ok() && progress.error().code == ErrorCode::kRetry) return progress.error();
-      if (!progress.ok()) {
-        // One source's trouble (a dropped table, a revoked right) holds up no other.
-        log(LogLevel::kWarning, "sweeping " + target.name + " failed", progress.error());
-        TRY([[maybe_unused]] const auto noted,
-            ledger_.query("SELECT pgtally.note_failure($1::int4, '', $2, $3)",
-                          pg::Params()
-                              .int4(target.source_id)
-                              .text(progress.error().message)
-                              .text(progress.error().hint)));
-        continue;
-      }
+      TRY(const auto progress, sweep(ledger_, target));
+      if (!progress) continue;
       if (progress->done) {
         log(LogLevel::kInfo, "swept",
             {{"source", target.name}, {"found", std::to_string(progress->found)}});
@@ -213,9 +216,9 @@ Result<OnceReport> run_once(pg::Connection& connection, const RunnerOptions& opt
     while (target != targets.end() && !target->first && !target->finds_new_rows) ++target;
     const bool sweeping = target != targets.end();
     if (sweeping) {
-      TRY(const SweepProgress swept, sweep_window(ledger, target->source_id));
-      total += swept.found;
-      if (swept.done) ++target;
+      TRY(const auto swept, sweep(ledger, *target));
+      total += swept ? swept->found : 0;
+      if (!swept || swept->done) ++target;
     }
     TRY(const CycleReport step, cycle.run_once(ledger, road));
     report.rows += step.rows;

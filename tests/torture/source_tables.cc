@@ -22,9 +22,8 @@ INSERT INTO public.{0} (body) SELECT '{0} from before, ' || i FROM generate_seri
 
 constexpr const char* kXidColumn = R"sql(
 ALTER TABLE public.{0} ADD COLUMN xid xid8 NOT NULL DEFAULT pg_current_xact_id();
-CREATE DOMAIN public.{0}_xid AS xid8; ALTER TABLE public.{0} ALTER COLUMN xid TYPE public.{0}_xid;
-ALTER DOMAIN public.{0}_xid
-  ADD CONSTRAINT xid_is_the_writers_own CHECK (VALUE = pg_current_xact_id()) NOT VALID;
+ALTER TABLE public.{0}
+  ADD CONSTRAINT xid_is_the_writers_own CHECK (xid = pg_current_xact_id()) NOT VALID;
 CREATE INDEX ON public.{0} (xid, id);
 )sql";
 

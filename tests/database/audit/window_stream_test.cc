@@ -160,7 +160,7 @@ TEST(RemoteWindow, waits_for_readers_and_decides_by_what_they_have_passed) {
   EXPECT_EQ(changed.findings(), (Texts{"changed p 2", "missing x 1"}));
   remote.read();
   remote.psql(
-      "ALTER DOMAIN x_xid DROP CONSTRAINT x_xid_check; INSERT INTO p VALUES (-3, 'forged');"
+      "ALTER TABLE x DROP CONSTRAINT x_xid_check; INSERT INTO p VALUES (-3, 'forged');"
       "INSERT INTO x (id, xid) VALUES (90, '20')");
   const AuditedRows forged = audit_rows(remote.ledger(), at_once());
   EXPECT_EQ(forged.findings(), (Texts{"changed p 2", "missing x 1", "unrecorded x 90"}));

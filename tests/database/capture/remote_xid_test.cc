@@ -158,7 +158,7 @@ TEST_F(RemoteXid, begins_anew_by_key_when_the_cluster_is_another_one) {
   // What a dump and restore leaves: rows with the ids of another cluster, some of which are recorded,
   // and some of which this cluster is going to give out itself.
   psql(
-      "ALTER DOMAIN x_xid DROP CONSTRAINT x_xid_check;"
+      "ALTER TABLE x DROP CONSTRAINT x_xid_check;"
       "UPDATE x SET xid = (pg_current_xact_id()::text::bigint + 3 + id)::text::xid8 WHERE id > 2;"
       "INSERT INTO x (note, xid) VALUES ('restored', '4000000000'), ('restored', (SELECT "
       "(pg_current_xact_id()::text::bigint + 2)::text::xid8)), ('old', '3')");

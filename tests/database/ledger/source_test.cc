@@ -69,31 +69,6 @@ TEST(Source, may_have_any_name_that_sql_can_quote) {
   EXPECT_EQ(ledger.gaps(), "");
 }
 
-// What stands in the refusal is what makes the table fit, whatever is there already.
-TEST(Source, of_mode_xid_is_told_what_its_table_lacks) {
-  const TestSchema ledger;
-  const Texts columns{"", ", xid xid8 NOT NULL DEFAULT pg_current_xact_id()",
-                      ", xid xid8 NOT NULL DEFAULT pg_current_xact_id(), "
-                      "CHECK (xid = pg_current_xact_id())"};
-  const Texts names{"\"One table\"", "two", "three", std::string(62, 'x')};
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    const std::string& table = names[i];
-    ledger.psql("CREATE TABLE " + table + " (id bigint PRIMARY KEY" + columns[i % columns.size()] +
-                ")");
-    const auto xid = [&](SourceRequest& request) { request.mode = "xid"; };
-    const auto refused =
-        ledger.try_add_source("s" + std::to_string(i), "public." + table, {"id"}, xid);
-    ASSERT_FALSE(refused.ok());
-    ledger.psql(refused.error().hint);
-    ledger.add_source("s" + std::to_string(i), "public." + table, {"id"}, xid);
-    ledger.psql("INSERT INTO " + table + " SELECT generate_series(1, 3)");
-    EXPECT_EQ(ledger.drain(), 3);
-    EXPECT_NE(ledger.psql_error("INSERT INTO " + table + " VALUES (4, '7')"), "");
-    EXPECT_NE(ledger.psql_error("UPDATE " + table + " SET xid = '7'"), "");
-    EXPECT_NE(ledger.psql_error("INSERT INTO " + table + " VALUES (4, NULL)"), "");
-  }
-}
-
 TEST(Source, may_stand_in_a_ledger_of_another_schema) {
   const TestSchema ledger("test.example/pgtally.other", "other_one");
   ledger.psql("CREATE TABLE p (id int PRIMARY KEY)");
