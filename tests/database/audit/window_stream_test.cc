@@ -51,6 +51,18 @@ class StreamWindow : public LogicalLedger, public testing::Test {
   }
 };
 
+TEST_F(StreamWindow, counts_what_was_deleted_from_a_table_without_a_key) {
+  psql("CREATE TABLE q (a int, b text); ALTER TABLE q REPLICA IDENTITY FULL");
+  add("q", "public.q", {}, [](SourceRequest& request) { request.track_changes = true; });
+  psql("INSERT INTO q VALUES (1, 'a'), (1, 'a'), (2, 'b')");
+  psql("DELETE FROM q WHERE a = 2");
+  read_all();
+  EXPECT_EQ(audit_rows(*this, at_once()).findings(), Texts{});
+  // Also those that come after the log was read.
+  psql("DELETE FROM q");
+  follow([&] { EXPECT_EQ(audit_rows(*this, waiting(kLong)).findings(), Texts{}); });
+}
+
 TEST_F(StreamWindow, needs_no_waiting_where_all_is_as_recorded) {
   const AuditedRows audited = audit_rows(*this, at_once());
   EXPECT_EQ(audited.findings(), Texts{});

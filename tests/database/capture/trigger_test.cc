@@ -47,6 +47,17 @@ TEST(Trigger, leaves_no_trace_of_what_was_rolled_back) {
   EXPECT_EQ(ledger.entries(), (Lines{"i 2", "i 4", "i 5", "i 7"}));
 }
 
+TEST(Trigger, takes_a_key_that_its_collation_finds_equal_for_another_one) {
+  const TriggerLedger ledger;
+  ledger.psql(
+      "CREATE COLLATION ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false);"
+      "CREATE TABLE a (id text COLLATE ci PRIMARY KEY, note text)");
+  ledger.add("a", true);
+  ledger.psql(
+      "INSERT INTO a VALUES ('Abc', 'x'); UPDATE a SET id = 'ABC'; UPDATE a SET note = 'y'");
+  EXPECT_EQ(ledger.entries(), (std::vector<std::string>{"i Abc", "d Abc", "i ABC", "u ABC"}));
+}
+
 TEST(Trigger, records_updates_deletes_and_truncates_when_they_are_tracked) {
   const TriggerLedger ledger;
   ledger.psql("CREATE TABLE a (id int PRIMARY KEY, v text)");

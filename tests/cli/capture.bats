@@ -1,0 +1,67 @@
+# What capture promises to whoever works on the tables meanwhile.
+
+load ../support/cli
+
+setup() {
+  use_fresh_database
+  pgtally init --origin bank.example/capture --quiet
+}
+
+teardown() {
+  for process in $(jobs -p); do
+    kill -9 "$process" 2> /dev/null
+    wait "$process" 2> /dev/null
+  done
+  clean_up
+}
+
+@test "a domain does not keep others' transaction ids out, so mode xid asks for a check of the table" {
+  sql "CREATE DOMAIN own_xid AS xid8 CHECK (VALUE = pg_current_xact_id());
+       CREATE TABLE a (id bigint PRIMARY KEY, xid own_xid NOT NULL DEFAULT pg_current_xact_id());
+       CREATE INDEX ON a (xid, id)"
+  run pgtally source add a --table a --mode xid
+  [ "$status" -eq 2 ]
+  [[ "$output" == *"CHECK (xid = pg_current_xact_id())"* ]]
+  sql "CREATE TABLE b (id bigint PRIMARY KEY, xid xid8 NOT NULL DEFAULT pg_current_xact_id());
+       CREATE INDEX ON b (xid, id);
+       ALTER TABLE b ADD CONSTRAINT xid_is_the_writers_own CHECK (xid = pg_current_xact_id()) NOT VALID"
+  pgtally source add b --table b --mode xid --quiet
+  sql "INSERT INTO b VALUES (1)"
+  run sql "INSERT INTO b SELECT id + 1, xid FROM b"
+  [ "$status" -ne 0 ]
+  [[ "$output" == *"xid_is_the_writers_own"* ]]
+}
+
+@test "source check does not wait for whoever has locked the table" {
+  sql "CREATE TABLE a (id bigint PRIMARY KEY, note text DEFAULT 'x')"
+  pgtally source add a --table a --mode poll --quiet
+  mkfifo hold
+  psql -XqAt -d "$PGTALLY_DATABASE" < hold > locked 3>&- &
+  exec 7> hold
+  echo "BEGIN; LOCK TABLE a; SELECT 'locked';" >&7
+  for _ in {1..100}; do [ -s locked ] && break; sleep 0.05; done
+  run timeout 20 pgtally source check a
+  exec 7>&-
+  [ "$status" -eq 0 ]
+}
+
+@test "run --once sets a source aside that cannot be swept, and goes on with the others" {
+  for table in bad good; do
+    sql "CREATE TABLE $table (id bigint PRIMARY KEY, b text); INSERT INTO $table VALUES (1, 'x'), (2, 'y')"
+    pgtally source add $table --table $table --mode trigger --track-changes --quiet
+  done
+  sql "ALTER TABLE bad DROP COLUMN b"
+  run pgtally run --once
+  [ "$status" -eq 0 ]
+  run pgtally source list
+  [[ "$output" == *"bad "*"failing"* ]]
+  [ "$(sql "SELECT count(*) FROM pgtally.processed_log JOIN pgtally.source USING (source_id) WHERE name = 'good' AND operation = 1")" = 2 ]
+}
+
+@test "--print-sql registers no source that nobody would read" {
+  sql "CREATE TABLE a (id bigint PRIMARY KEY)"
+  run pgtally source add a --table a --mode logical --print-sql
+  [ "$status" -eq 0 ]
+  [[ "$output" == *"-- Mode logical also puts"*"replication slot"* ]]
+  [[ "$output" != *"INSERT"* ]]
+}
