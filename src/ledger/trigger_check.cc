@@ -37,6 +37,13 @@ Result<std::vector<std::string>> check_triggers(const Ledger& ledger, std::int32
                        "source's trigger for whole statements; remove it, and add it under another "
                        "name");
   }
+  if (by_statement && tracks && shape.has_after_triggers) {
+    problems.push_back(
+        shape.qualified +
+        " has got row triggers of its own since the source was added; what they change "
+        "in the statement that inserts a row is recorded before the insert. Drop them, "
+        "or remove the source and add it under another name");
+  }
   return problems;
 }
 

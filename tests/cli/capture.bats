@@ -65,3 +65,15 @@ teardown() {
   [[ "$output" == *"-- Mode logical also puts"*"replication slot"* ]]
   [[ "$output" != *"INSERT"* ]]
 }
+
+@test "source check tells of row triggers that came after those of a source" {
+  sql "CREATE TABLE a (id bigint PRIMARY KEY, n int)"
+  pgtally source add a --table a --mode trigger --track-changes --quiet
+  pgtally run --once --quiet
+  pgtally source check a
+  sql "CREATE FUNCTION sum_up() RETURNS trigger LANGUAGE plpgsql AS \$\$ BEGIN RETURN NULL; END \$\$;
+       CREATE TRIGGER sum_up AFTER INSERT ON a FOR EACH ROW EXECUTE FUNCTION sum_up()"
+  run pgtally source check a
+  [ "$status" -eq 3 ]
+  [[ "$output" == *"has got row triggers of its own"* ]]
+}
