@@ -9,7 +9,6 @@
 #include "base/encoding.h"
 #include "crypto/sha256.h"
 #include "format/times.h"
-#include "pgtally/document.h"
 #include "pgtally/key.h"
 
 namespace pgtally {
@@ -285,27 +284,16 @@ Result<void> EntryOrder::settle() {
   return {};
 }
 
-// Of those that this program knows; others are for people.
-void EntryOrder::take_notice(const Defined& defined, std::string_view text) {
-  const auto notice = Document::parse(text);
-  if (!notice.ok() || notice->as_object() == nullptr) return;
-  const auto member = [&](const char* name) {
-    const auto& all = *notice->as_object();
-    const auto found = std::ranges::find(all, name, &Document::Member::first);
-    return found == all.end() ? Document() : found->second;
-  };
-  const bool pauses = member("event") == Document("paused");
-  if (!pauses && member("event") != Document("resumed")) return;
-  const Document sources = member("sources");
-  if (sources.as_array() == nullptr) return;
-  for (const Document& name : *sources.as_array()) {
-    const auto found =
-        name.as_string() == nullptr ? states_.end() : states_.find(*name.as_string());
+void EntryOrder::take_notice(LeafIndex id, std::string_view text) {
+  const auto notice = pause_of(text);
+  if (!notice) return;
+  for (const std::string& source : notice->sources) {
+    const auto found = states_.find(source);
     if (found == states_.end()) continue;
     std::vector<Pause>& known = found->second.logged.pauses;
     const bool is_paused = !known.empty() && !known.back().to;
-    if (pauses && !is_paused) known.push_back({defined.id, {}});
-    if (!pauses && is_paused) known.back().to = defined.id;
+    if (notice->begins && !is_paused) known.push_back({id, {}});
+    if (!notice->begins && is_paused) known.back().to = id;
   }
 }
 
@@ -329,7 +317,7 @@ Result<void> EntryOrder::define(const Defined& defined) {
     return {};
   }
   if (defined.operation == Operation::kNotice) {
-    take_notice(defined, *text);
+    take_notice(defined.id, *text);
     return {};
   }
   if (defined.source == kLedgerSource) {

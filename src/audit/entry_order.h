@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "audit/audited_log.h"
+#include "audit/pause_notice.h"
 #include "audit/report.h"
 #include "audit/time_order.h"
 #include "pgtally/definition.h"
@@ -25,12 +26,6 @@ namespace pgtally {
 
 // What the log says of one source. Only what its define entries and their documents say, never the
 // registry.
-// Between these entries, changes of the source were not recorded; `to` is none while it lasts.
-struct Pause {
-  LeafIndex from;
-  std::optional<LeafIndex> to;
-};
-
 struct LoggedSource {
   std::string name;
   // By number; those whose documents are there and are what the define entry says.
@@ -124,7 +119,7 @@ class EntryOrder {
   void accuse(LeafIndex id, const EntryView& entry, std::string recorded, std::string actual);
   [[nodiscard]] Result<void> accuse_time(const TimeOrder::Misfit& misfit);
   [[nodiscard]] Result<void> define(const Defined& defined);
-  void take_notice(const Defined& defined, std::string_view text);
+  void take_notice(LeafIndex id, std::string_view text);
   void compare_definitions(const Defined& defined, const SourceDefinition& before,
                            const SourceDefinition& now);
   void close_gaps();
