@@ -93,26 +93,35 @@ Result<void> LogPass::take(LeafIndex id, ByteView bytes, const std::optional<Has
     if (remembered_.size() < kMostRemembered) remembered_[id].assign(*entry);
   } else {
     order_.take(id, *entry);
+    check_signing_times(id, *entry);
     check_witnesses(id, *entry);
   }
   return visitor_.visit({id, *entry, recorded.has_value()});
 }
 
-// A checkpoint was signed before a later one was, or the clock went back since: then the times of entries,
-// which never do, have stood still.
-void LogPass::check_signing_time(LeafIndex id, const EntryView& entry) {
+// The operator's own time of signing is what findings say that an entry was covered since. A checkpoint was
+// signed when its last entry had been recorded, and before a later one was; or the clock went back since,
+// and then the times of entries, which never do, have stood still.
+void LogPass::check_signing_times(LeafIndex id, const EntryView& entry) {
   const auto& roots = roots_.all();
+  const auto accuse = [&](std::string recorded, Time said) {
+    report({.recorded = std::move(recorded),
+            .actual = "its row says that it was signed " + time_for_people(said)});
+  };
   for (std::size_t r = next_witnessed_; r < roots.size() && roots[r].size.value <= id.value + 1;
        ++r) {
     const SignedRoots::Root& root = roots[r];
     if (root.size.value != id.value + 1 || !root.from.empty()) continue;
-    const Time no_later{std::max(root.at.microseconds, entry.sequenced_at.microseconds)};
+    if (root.at.microseconds < entry.sequenced_at.microseconds - kClockSlack) {
+      accuse(fmt::format("the checkpoint of size {}, whose last entry was recorded {}",
+                         root.size.value, time_for_people(entry.sequenced_at)),
+             root.at);
+    }
+    const Time no_later = std::max(root.at, entry.sequenced_at);
     if (signed_last_ && signed_last_->at.microseconds > no_later.microseconds + kClockSlack) {
-      report({.recorded =
-                  fmt::format("the checkpoint of size {}, before that of size {} was signed "
-                              "at {}",
-                              signed_last_->size.value, root.size.value, time_for_people(root.at)),
-              .actual = "its row says that it was signed " + time_for_people(signed_last_->at)});
+      accuse(fmt::format("the checkpoint of size {}, before that of size {} was signed at {}",
+                         signed_last_->size.value, root.size.value, time_for_people(root.at)),
+             signed_last_->at);
     }
     signed_last_ = CoveredBy{root.size, root.at};
   }
@@ -122,21 +131,6 @@ void LogPass::check_signing_time(LeafIndex id, const EntryView& entry) {
 // of the end that it cosigned.
 void LogPass::check_witnesses(LeafIndex id, const EntryView& entry) {
   const auto& roots = roots_.all();
-  // The operator's own time of signing is what findings say that an entry was covered since.
-  for (std::size_t r = next_witnessed_; r < roots.size() && roots[r].size.value <= id.value + 1;
-       ++r) {
-    const SignedRoots::Root& root = roots[r];
-    if (root.size.value != id.value + 1 || !root.from.empty() ||
-        root.at.microseconds >= entry.sequenced_at.microseconds - kClockSlack) {
-      continue;
-    }
-    Finding finding;
-    finding.recorded = fmt::format("the checkpoint of size {}, whose last entry was recorded {}",
-                                   root.size.value, time_for_people(entry.sequenced_at));
-    finding.actual = "its row says that it was signed " + time_for_people(root.at);
-    report(std::move(finding));
-  }
-  check_signing_time(id, entry);
   const auto blame = [&](std::optional<Finding>& finding, std::uint64_t& marks,
                          const SignedRoots::Root& root, const char* relation) {
     ++marks;

@@ -43,7 +43,7 @@ class LogPass {
   [[nodiscard]] Result<void> take(LeafIndex id, ByteView bytes,
                                   const std::optional<Hash>& recorded);
   void check_witnesses(LeafIndex id, const EntryView& entry);
-  void check_signing_time(LeafIndex id, const EntryView& entry);
+  void check_signing_times(LeafIndex id, const EntryView& entry);
   [[nodiscard]] Result<void> ask_problems();
 
   [[nodiscard]] Result<void> conclude();

@@ -21,10 +21,7 @@ setup() {
 }
 
 teardown() {
-  for process in $(jobs -p); do
-    kill -9 "$process" 2> /dev/null
-    wait "$process" 2> /dev/null
-  done
+  end_jobs
   sql "DROP DATABASE IF EXISTS ${SHOP}_new WITH (FORCE)"
   sql "DROP DATABASE IF EXISTS $SHOP WITH (FORCE)"
   clean_up

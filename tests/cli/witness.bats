@@ -7,10 +7,7 @@ setup() {
 }
 
 teardown() {
-  for process in $(jobs -p); do
-    kill -9 "$process" 2> /dev/null
-    wait "$process" 2> /dev/null
-  done
+  end_jobs
   clean_up
 }
 

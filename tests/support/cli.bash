@@ -47,6 +47,15 @@ sql() {
   fi
 }
 
+# Ends what the test has left running in the background.
+end_jobs() {
+  local process
+  for process in $(jobs -p); do
+    kill -9 "$process" 2> /dev/null
+    wait "$process" 2> /dev/null
+  done
+}
+
 clean_up() {
   if [[ -n "${DATABASE:-}" ]]; then
     psql -XqAt -d "$SHARED" -c "DROP DATABASE IF EXISTS $DATABASE WITH (FORCE)"
