@@ -33,5 +33,7 @@ GRANT EXECUTE ON FUNCTION pgtally.lock_ledger(), pgtally.process_next_batch(inte
                           pgtally.note_failure(integer, text, text, text),
                           pgtally.may_have_more(bigint, integer),
                           pgtally.sweep_step(integer, integer), pgtally.settle_step(),
-                          pgtally.thin_checkpoints(interval), pgtally.prune(integer)
+                          pgtally.thin_checkpoints(interval), pgtally.prune(integer),
+                          pgtally.order_triggers(), pgtally.overtaken_triggers(),
+                          pgtally.take_inserts_by_row(integer)
    TO pgtally_sequencer;

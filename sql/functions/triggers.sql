@@ -80,6 +80,75 @@ BEGIN
   END IF;
 END $$;
 
+-- Sources with tracked changes whose inserts are taken by statement, though their tables have got row
+-- triggers since. What these change would be recorded before the insert that made them fire.
+CREATE OR REPLACE FUNCTION pgtally.overtaken_triggers()
+RETURNS TABLE (source_id integer, relation regclass, trigger name, enabled boolean)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT s.source_id, g.tgrelid::regclass, g.tgname, g.tgenabled <> 'D'
+    FROM pgtally.source AS s
+    JOIN pg_trigger AS g ON g.tgfoid = to_regprocedure(format('pgtally.trigger_%s()', s.source_id))
+   WHERE s.track_changes AND s.state <> 'removed' AND g.tgtype & 5 = 4
+     AND EXISTS (SELECT FROM pg_trigger AS o
+                  WHERE o.tgrelid = g.tgrelid AND NOT o.tgisinternal
+                    AND o.tgtype & 1 = 1 AND o.tgtype & 66 = 0 AND o.tgname NOT LIKE '00\_%')
+$$;
+
+-- Has the inserts of such a source taken row by row, ahead of those triggers. With the rights of
+-- whoever calls it.
+CREATE OR REPLACE FUNCTION pgtally.take_inserts_by_row(source integer) RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  t record;
+BEGIN
+  FOR t IN SELECT * FROM pgtally.overtaken_triggers() AS o WHERE o.source_id = source LOOP
+    EXECUTE format('DROP TRIGGER %I ON %s', t.trigger, t.relation);
+    EXECUTE format('CREATE TRIGGER %I AFTER INSERT ON %s FOR EACH ROW EXECUTE FUNCTION pgtally.%I()',
+                   t.trigger, t.relation, 'trigger_' || source);
+    EXECUTE format('ALTER TABLE %s %s TRIGGER %I', t.relation,
+                   CASE WHEN t.enabled THEN 'ENABLE ALWAYS' ELSE 'DISABLE' END, t.trigger);
+  END LOOP;
+END $$;
+
+-- The same for all sources. Those whose tables the caller may not alter are shown as failing.
+CREATE OR REPLACE FUNCTION pgtally.order_triggers() RETURNS SETOF text
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '100ms'  -- all writers of the table wait as long
+AS $$
+DECLARE
+  s record;
+BEGIN
+  FOR s IN
+    SELECT src.source_id, src.name, o.relation, f.source_id IS NOT NULL AS was_noted
+      FROM pgtally.source AS src LEFT JOIN pgtally.overtaken_triggers() AS o USING (source_id)
+      LEFT JOIN pgtally.failure AS f ON f.source_id = src.source_id AND f.sqlstate = 'TLO06'
+     WHERE o.source_id IS NOT NULL OR f.source_id IS NOT NULL
+  LOOP
+    BEGIN
+      PERFORM pgtally.take_inserts_by_row(s.source_id);
+      IF s.was_noted THEN
+        PERFORM pgtally.clear_failure(s.source_id);
+      END IF;
+      IF s.relation IS NOT NULL THEN
+        RETURN NEXT s.name;
+      END IF;
+    EXCEPTION WHEN lock_not_available THEN
+      NULL;  -- a long transaction has the table; the next call finds it free
+    WHEN OTHERS THEN
+      PERFORM pgtally.note_failure(s.source_id, 'TLO06',
+        format('table %s has got row triggers of its own; what they change in the statement that '
+               'inserts a row is recorded before the insert', s.relation),
+        format('Have the owner of the table run pgtally source pause %1$s, and pgtally source resume '
+               '%1$s: it then takes inserts ahead of them. (%2$s)', s.name, SQLERRM));
+    END;
+  END LOOP;
+END $$;
+
 -- ALTER TABLE … DISABLE TRIGGER, or ENABLE ALWAYS TRIGGER, for all triggers of a source, whatever
 -- its table is called by now. With the rights of whoever calls it.
 CREATE OR REPLACE FUNCTION pgtally.switch_triggers(source integer, enabled boolean) RETURNS void
@@ -89,6 +158,9 @@ AS $$
 DECLARE
   t record;
 BEGIN
+  IF enabled THEN
+    PERFORM pgtally.take_inserts_by_row(source);
+  END IF;
   FOR t IN
     SELECT g.tgrelid::regclass AS relation, g.tgname FROM pg_trigger AS g
      WHERE g.tgfoid = to_regprocedure(format('pgtally.trigger_%s()', source)) AND g.tgparentid = 0

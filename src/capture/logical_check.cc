@@ -56,8 +56,9 @@ Result<void> check_table(const Stream& stream, const StreamSource& source,
                                 [&](const auto& table) { return table.oid == source.relation; });
   if (its == tables.end()) {
     problems.push_back(
-        "its table is in no publication of the stream, so its changes do not come; "
-        "the reader puts it back when it connects again");
+        "its table was made anew, or is in no publication of the stream, so its changes do not "
+        "come; "
+        "the reader takes it back within some seconds and compares it with the log");
   } else if (its->changes != source.track_changes) {
     problems.push_back("its table is in the wrong publication for what is recorded of it");
   } else if (its->in_part) {

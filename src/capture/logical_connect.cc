@@ -69,7 +69,7 @@ Result<bool> LogicalReader::connect(const Ledger& ledger, ReaderStep& report) {
     if (!there) wrong = "the publications of replication slot " + stream_.slot + " were dropped";
   }
   if (!wrong.empty()) TRY_VOID(resynchronise(ledger, wrong, report));
-  TRY_VOID(tidy_publications(ledger, report));
+  next_look_ = {};
 
   TRY(replication_, pg::Replication::open(stream_.conninfo));
   const pg::StreamRequest request{stream_.slot,
@@ -91,39 +91,6 @@ Result<bool> LogicalReader::connect(const Ledger& ledger, ReaderStep& report) {
   return true;
 }
 
-Result<void> LogicalReader::tidy_publications(const Ledger& ledger, ReaderStep& report) {
-  TRY(const auto tables, published_tables(*database_, stream_));
-  std::vector<std::uint32_t> wanted;
-  for (StreamSource& source : sources_) {
-    wanted.push_back(source.relation);
-    const bool is_published = std::any_of(tables.begin(), tables.end(), [&](const auto& table) {
-      return table.oid == source.relation;
-    });
-    if (is_published || source.broken) continue;
-    // Its changes did not come since somebody took it out. If the table is gone, the load says so.
-    const Result<void> published =
-        publish(*database_, stream_, source.relation, source.track_changes);
-    report.remarks.push_back("the table of source " + source.name +
-                             " was not published any more; it is compared with the log");
-    if (!published.ok() && !database_->is_alive()) return published;
-    source.load = Load::kCompare;
-    source.barrier.reset();
-    TRY_VOID(
-        in_transaction(ledger, [&] { return write_stream_source(ledger, stream_id_, source); }));
-  }
-  const bool has_others = std::any_of(tables.begin(), tables.end(), [&](const auto& table) {
-    return std::find(wanted.begin(), wanted.end(), table.oid) == wanted.end();
-  });
-  if (!has_others) return {};
-  // Left by a source that was removed, or was never added to the end; unless it is being added.
-  TRY(const auto lock, LoadLock::try_take(ledger, stream_id_));
-  if (!lock) return {};
-  TRY_VOID(read_registry(ledger));
-  wanted.clear();
-  for (const StreamSource& source : sources_) wanted.push_back(source.relation);
-  return unpublish_others(*database_, stream_, wanted);
-}
-
 Result<void> LogicalReader::resynchronise(const Ledger& ledger, const std::string& why,
                                           ReaderStep& report) {
   TRY(lock_, LoadLock::try_take(ledger, stream_id_));
@@ -137,8 +104,9 @@ Result<void> LogicalReader::resynchronise(const Ledger& ledger, const std::strin
     names.push_back(source.name);
     const auto attempt = [&]() -> Result<void> {
       TRY(const SourceDefinition definition, read_definition(ledger, source.id));
-      TRY(const TableShape shape, describe_table(*database_, definition.relation));
-      source.relation = shape.oid;
+      TRY(const auto table, table_to_follow(*database_, definition.relation, source.relation));
+      if (!table) return table_is_gone(definition.relation);
+      TRY_VOID(follow(*database_, source, *table));
       TRY_VOID(publish(*database_, stream_, source.relation, source.track_changes));
       source.load = has_position_key(definition) ? Load::kNone : Load::kResync;
       source.broken = false;
@@ -187,46 +155,6 @@ Result<void> LogicalReader::resynchronise(const Ledger& ledger, const std::strin
   TRY_VOID(in_transaction(ledger, work));
   stream_.system_identifier = state.system_identifier;
   report.remarks.push_back(why + "; it was made anew, and its tables are compared with the log");
-  return {};
-}
-
-Result<void> LogicalReader::mend(const Ledger& ledger) {
-  for (StreamSource& source : sources_) {
-    if (source.state != "active" || !source.retry_is_due) continue;
-    const auto attempt = [&]() -> Result<void> {
-      TRY(const SourceDefinition definition, read_definition(ledger, source.id));
-      TRY(const StreamedTable table, table_in_catalog(*database_, source.relation));
-      TRY(const Fit fit,
-          fit_definition(*database_, definition, {source.columns, source.attributes}, table));
-      if (source.track_changes) {
-        TRY(const ChangeTracking tracking,
-            change_tracking(*database_, source.relation, fit.definition));
-        if (!tracking.possible) {
-          return reject("updates and deletes cannot be followed: " + tracking.obstacle,
-                        "Run: " + tracking.remedy);
-        }
-        if (!tracking.toasted.empty()) {
-          return reject(
-              fmt::format("an update that leaves a long value of {} alone does not bring it "
-                          "into the stream",
-                          fmt::join(tracking.toasted, ", ")),
-              "Run: " + tracking.remedy);
-        }
-      }
-      return publish(*database_, stream_, source.relation, source.track_changes);
-    };
-    const Result<void> mended = attempt();
-    if (!mended.ok() && !database_->is_alive()) return mended;
-    source.retry_is_due = false;
-    if (!mended.ok()) {
-      TRY_VOID(note_breakdown(ledger, source, mended.error()));
-      continue;
-    }
-    break_down(source);  // the same, but that it may be loaded now
-    source.broken = false;
-    TRY_VOID(
-        in_transaction(ledger, [&] { return write_stream_source(ledger, stream_id_, source); }));
-  }
   return {};
 }
 

@@ -12,6 +12,9 @@
 namespace pgtally {
 namespace {
 
+constexpr const char* kMakeItAnew =
+    "Make it again: its rows are then compared with the log. Or remove the source.";
+
 bool contains(const std::vector<std::string>& list, const std::string& name) {
   return std::find(list.begin(), list.end(), name) != list.end();
 }
@@ -181,6 +184,35 @@ Result<KnownColumns> columns_in_catalog(pg::Connection& source, std::uint32_t oi
   return known;
 }
 
+Result<std::optional<std::uint32_t>> table_to_follow(pg::Connection& source,
+                                                     const std::string& relation,
+                                                     std::uint32_t known) {
+  TRY(const auto rows, source.query("SELECT c.oid FROM pg_class AS c WHERE c.relkind IN ('r', 'p') "
+                                    "AND c.oid IN (to_regclass($1), $2::oid) "
+                                    "ORDER BY c.oid = to_regclass($1) DESC NULLS LAST LIMIT 1",
+                                    pg::Params().text(relation).int8(known)));
+  if (rows.empty()) return std::optional<std::uint32_t>{};
+  return rows.get<std::optional<std::uint32_t>>(0, 0);
+}
+
+Error table_is_gone(const std::string& relation) {
+  return reject("table " + relation + " is gone", kMakeItAnew);
+}
+
+Result<void> follow(pg::Connection& source, StreamSource& its, std::uint32_t table) {
+  if (table == its.relation) return {};
+  TRY(const KnownColumns now, columns_in_catalog(source, table));
+  its.relation = table;
+  for (std::size_t i = 0; i < its.columns.size(); ++i) {
+    const auto place = std::find(now.names.begin(), now.names.end(), its.columns[i]);
+    // No column has number 0, so that none of the new table's is taken for one with another name.
+    its.attributes[i] = place == now.names.end()
+                            ? 0
+                            : now.numbers[static_cast<std::size_t>(place - now.names.begin())];
+  }
+  return {};
+}
+
 Result<StreamedTable> table_in_catalog(pg::Connection& source, std::uint32_t oid) {
   TRY(const auto rows, source.query(R"sql(
     SELECT n.nspname::text, c.relname::text, a.attname::text, a.atttypid, a.atttypmod
@@ -190,8 +222,7 @@ Result<StreamedTable> table_in_catalog(pg::Connection& source, std::uint32_t oid
      ORDER BY a.attnum)sql",
                                     pg::Params().int8(oid)));
   if (rows.empty()) {
-    return reject(fmt::format("the table with oid {} is gone", oid),
-                  "Remove the source; a table that was made anew is added under a new name.");
+    return reject(fmt::format("the table with oid {} is gone", oid), kMakeItAnew);
   }
   StreamedTable table;
   table.oid = oid;

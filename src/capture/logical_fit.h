@@ -3,10 +3,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "capture/change_stream.h"
+#include "capture/logical_store.h"
 #include "ledger/position_key.h"
 #include "ledger/source_plan.h"
 #include "pgtally/definition.h"
@@ -35,6 +37,15 @@ struct Fit {
 // The table as the catalog has it now: what its stream would say of it. kReject if it is gone.
 [[nodiscard]] Result<StreamedTable> table_in_catalog(pg::Connection& source, std::uint32_t oid);
 [[nodiscard]] Result<KnownColumns> columns_in_catalog(pg::Connection& source, std::uint32_t oid);
+
+// The table that a source follows: the one that bears its name, or else the one that it knew, which may
+// be called otherwise by now. Nothing if there is neither.
+[[nodiscard]] Result<std::optional<std::uint32_t>> table_to_follow(pg::Connection& source,
+                                                                   const std::string& relation,
+                                                                   std::uint32_t known);
+[[nodiscard]] Error table_is_gone(const std::string& relation);
+// Has it know that table, whose columns go by their names if it is another one than before.
+[[nodiscard]] Result<void> follow(pg::Connection& source, StreamSource& its, std::uint32_t table);
 
 // What the stream can tell of updates and deletes.
 struct ChangeTracking {

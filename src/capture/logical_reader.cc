@@ -57,6 +57,7 @@ void LogicalReader::disconnect() {
   replication_.reset();
   database_.reset();
   encoder_ = {};
+  expected_.reset();
   message_in_work_ = false;
   change_waits_ = false;
 }
@@ -93,6 +94,7 @@ Result<ReaderStep> LogicalReader::try_step(const Ledger& ledger, milliseconds wa
   }
   TRY_VOID(replication_->keep_alive());
   TRY_VOID(mend(ledger));
+  TRY_VOID(look_around(ledger, report));
   TRY(const bool loaded, load(ledger, report));
   if (loaded) {
     report.may_have_more = true;
@@ -108,23 +110,23 @@ Result<ReaderStep> LogicalReader::try_step(const Ledger& ledger, milliseconds wa
   } else {
     TRY_VOID(store_idle(ledger));
   }
-  TRY_VOID(note_lag(ledger, full));
+  TRY_VOID(
+      note_lag(ledger, full ? std::optional(changes_->transaction().commit_time) : silent_since()));
   if (waits_for_others_) waited_ += rest(wait);
   report.waited = waited_;
-  report.may_have_more = full || (staged_ < target_ && !waits_for_others_) ||
+  report.may_have_more = full || expected_->tables_are_wrong ||
+                         (staged_ < target_ && !waits_for_others_) ||
                          (lock_.has_value() && snapshot_.has_value());
   return report;
 }
 
 // How many rows wait at the server, nobody can tell. While batches are full there is at least one, and
 // it is no older than the transaction that is being read.
-Result<void> LogicalReader::note_lag(const Ledger& ledger, bool is_behind) {
-  if (!is_behind && !was_behind_) return {};
-  was_behind_ = is_behind;
+Result<void> LogicalReader::note_lag(const Ledger& ledger, std::optional<Time> since) {
+  if (!since && !was_behind_) return {};
+  was_behind_ = since.has_value();
   for (const std::int32_t source : source_ids_) {
-    TRY_VOID(note_reading(
-        ledger, source, is_behind ? 1 : 0,
-        is_behind ? std::optional(changes_->transaction().commit_time) : std::nullopt));
+    TRY_VOID(note_reading(ledger, source, since ? 1 : 0, since));
   }
   return {};
 }

@@ -43,14 +43,25 @@ class LogicalReader : public Reader {
 
   // False if somebody else streams from the slot.
   [[nodiscard]] Result<bool> connect(const Ledger& ledger, ReaderStep& report);
-  [[nodiscard]] Result<void> tidy_publications(const Ledger& ledger, ReaderStep& report);
   // A new slot, and everything that was missed between the old one and it by comparing the tables.
   [[nodiscard]] Result<void> resynchronise(const Ledger& ledger, const std::string& why,
                                            ReaderStep& report);
   // No source needs the slot any more.
   [[nodiscard]] Result<void> retire(const Ledger& ledger);
+
+  // Every few seconds: whether the tables are as they were, and whether the server goes on sending.
+  [[nodiscard]] Result<void> look_around(const Ledger& ledger, ReaderStep& report);
+  // Since when it has not sent what it has.
+  [[nodiscard]] std::optional<Time> silent_since() const;
+  // Sources whose tables are not as they were: published again and compared, or broken.
+  [[nodiscard]] Result<void> tidy_tables(const Ledger& ledger, ReaderStep& report);
   // Broken sources that may be tried again.
   [[nodiscard]] Result<void> mend(const Ledger& ledger);
+  [[nodiscard]] Result<std::string> trouble_of(const Ledger& ledger, const StreamSource& source,
+                                               const std::vector<PublishedTable>& published);
+  [[nodiscard]] Result<void> admit(const Ledger& ledger, StreamSource& source);
+  [[nodiscard]] Result<void> write_anew(const Ledger& ledger, const StreamSource& source,
+                                        const std::string& trouble, const Result<void>& admitted);
 
   // Whether it did something towards the loads that are to be done.
   [[nodiscard]] Result<bool> load(const Ledger& ledger, ReaderStep& report);
@@ -68,7 +79,7 @@ class LogicalReader : public Reader {
   [[nodiscard]] Result<void> store(const Ledger& ledger, ChangeBatch& batch);
   [[nodiscard]] Result<void> store_idle(const Ledger& ledger);
   [[nodiscard]] Result<void> confirm();
-  [[nodiscard]] Result<void> note_lag(const Ledger& ledger, bool is_behind);
+  [[nodiscard]] Result<void> note_lag(const Ledger& ledger, std::optional<Time> since);
 
   std::int32_t stream_id_;
   std::string name_;
@@ -97,6 +108,16 @@ class LogicalReader : public Reader {
   pg::Lsn target_;  // what was committed when the reader connected lies before
   Clock::time_point idle_stored_at_;
   bool was_behind_ = true;  // until it is known
+
+  // What the server had when it was last asked, which the stream has to come to.
+  struct Expected {
+    pg::Lsn place;
+    Clock::time_point asked;
+    Time asked_at;
+    bool tables_are_wrong = false;  // and can be tidied once the stream has come there
+  };
+  std::optional<Expected> expected_;
+  Clock::time_point next_look_{};
 
   std::optional<LoadLock> lock_;
   std::optional<LoadSnapshot> snapshot_;

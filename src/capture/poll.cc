@@ -11,6 +11,9 @@
 namespace pgtally {
 namespace {
 
+// Rows that are looked at to tell how many wait: a few hundredths of a second.
+constexpr int kFewRows = 10'000;
+
 // In SQL and without SET, so that pending() can be planned with it in line: in PL/pgSQL every row
 // would be put aside twice. Whoever calls it has pinned the search_path. A table may have columns of
 // any name, so parameters go by number, and the highest key by a subquery of its own.
@@ -67,6 +70,32 @@ END )sql",
                   fmt::arg("table", p.table), fmt::arg("key", p.first_key)));
 }
 
+// Rows that no sweep has found yet. Counting them means looking at all of the table, so only of a small
+// one; of others there is only since when nobody has looked.
+std::string unswept(const SourceText& p) {
+  return plpgsql_function(fmt::format("{0}.waiting_{1}(most integer, r {0}.round)", p.schema, p.id),
+                          "TABLE (waiting_rows bigint, oldest timestamptz)", "STABLE",
+                          fmt::format(R"sql(
+DECLARE
+  keys  bytea[];
+  times timestamptz[];
+BEGIN
+  SELECT array_agg({key}), array_agg(w.tm) INTO keys, times
+    FROM (SELECT {columns} FROM {table} LIMIT {few} + 1) AS w;
+  IF cardinality(keys) > {few} THEN
+    RETURN QUERY SELECT 0::bigint, {s}.complete_up_to({id});
+  ELSE
+    RETURN QUERY
+    SELECT count(*), coalesce(min(times[l.place]),
+                              CASE WHEN count(*) > 0 THEN {s}.complete_up_to({id}) END)
+      FROM {s}.latest_states({id}, keys) AS l WHERE l.operation IS NULL;
+  END IF;
+END )sql",
+                                      fmt::arg("s", p.schema), fmt::arg("id", p.id),
+                                      fmt::arg("key", p.key), fmt::arg("columns", p.columns),
+                                      fmt::arg("table", p.table), fmt::arg("few", kFewRows)));
+}
+
 class PollMode : public CaptureMode {
  public:
   std::string_view name() const override { return "poll"; }
@@ -82,7 +111,7 @@ class PollMode : public CaptureMode {
   }
 
   std::string functions(const SourceText& source) const override {
-    if (!source.integer_key) return sweep_function(source, "''", "true");
+    if (!source.integer_key) return unswept(source) + sweep_function(source, "''", "true");
     return poll_feed(source) + poll_waiting(source) +
            sweep_function(source, "w.t1", rows_of_sweeps(source));
   }

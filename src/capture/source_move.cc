@@ -8,6 +8,7 @@
 #include "capture/logical_setup.h"
 #include "ledger/endpoint.h"
 #include "ledger/other_database.h"
+#include "ledger/source_check.h"
 #include "postgres/transaction.h"
 
 namespace pgtally {

@@ -290,8 +290,12 @@ std::string delete_part(const SourceText& p) {
 // What fires most often is asked for first, since a question costs as much as a column does.
 std::string parts(const SourceText& p, bool by_statement, bool track_changes,
                   const std::string& key_changes) {
-  const std::string inserted = by_statement ? statement_part(p) : insert_part(p);
-  if (!track_changes) return inserted;
+  if (!track_changes) return by_statement ? statement_part(p) : insert_part(p);
+  // order_triggers() may have inserts taken row by row later.
+  const std::string inserted = by_statement
+                                   ? "\n    IF TG_LEVEL = 'STATEMENT' THEN" + statement_part(p) +
+                                         "    END IF;\n" + insert_part(p)
+                                   : insert_part(p);
   return update_part(p, key_changes) + truncate_part(p) + "\n  IF TG_OP = 'INSERT' THEN" +
          inserted + "    RETURN NULL;\n  END IF;\n" + delete_part(p);
 }

@@ -11,7 +11,7 @@ namespace pgtally {
 
 // Migrations that this program brings. A ledger with fewer has to be upgraded first; one that needs
 // a later program is refused.
-inline constexpr std::int32_t kSchemaVersion = 6;
+inline constexpr std::int32_t kSchemaVersion = 7;
 // A program that brings only this many still works on a ledger of kSchemaVersion, so that services
 // can be replaced one by one. tests/database/ledger/upgrade_test.cc holds it to that.
 inline constexpr std::int32_t kOldestProgramVersion = 1;

@@ -6,11 +6,9 @@
 
 #include "base/encoding.h"
 #include "ledger/endpoint.h"
-#include "ledger/other_database.h"
 #include "ledger/position_key.h"
 #include "ledger/source_plan.h"
 #include "ledger/source_text.h"
-#include "ledger/trigger_check.h"
 #include "pgtally/key.h"
 #include "postgres/quote.h"
 #include "postgres/transaction.h"
@@ -144,6 +142,18 @@ SELECT pgtally.define({id}, 0, {document});
       fmt::arg("track_changes", plan.track_changes),
       fmt::arg("existing", plan.skip_existing ? "'skip'" : "'record'"),
       fmt::arg("document", bytea_literal(as_bytes(document))));
+  if (!plan.writer.empty()) {
+    TRY(const auto role, pg::quote_identifier(plan.writer));
+    script += fmt::format(
+        fmt::runtime(ledger.sql(R"sql(-- To which of its sources, policy append_own says.
+GRANT USAGE ON SCHEMA pgtally TO {0};
+GRANT INSERT (source_id, source_position, source_time, data), SELECT (id)
+   ON pgtally.append_only_log TO {0};
+GRANT SELECT (source_id, name, mode, state, writer) ON pgtally.source TO {0};
+GRANT EXECUTE ON FUNCTION pgtally.append(bytea, text) TO {0};
+)sql")),
+        role);
+  }
   if (definition.blind) {
     script += fmt::format("INSERT INTO {}.secret (source_id, secret) VALUES ({}, {});\n",
                           ledger.schema(), id, kRandomSecret);
@@ -251,55 +261,6 @@ Result<SourceDefinition> read_definition(const Ledger& ledger, std::int32_t sour
   }
   TRY(const auto document, rows.get<ByteView>(0, 0));
   return decode_source_definition(as_text(document));
-}
-
-Result<std::vector<std::string>> check_source(const Ledger& ledger, const SourceInfo& source) {
-  std::vector<std::string> problems;
-  if (source.mode == "append") return problems;
-  TRY(const auto definition, read_definition(ledger, source.id));
-  std::optional<OtherDatabase> other;
-  if (source.place) {
-    auto opened = open_database_of(ledger, source.id);
-    if (!opened.ok()) {
-      problems.push_back(opened.error().message);
-      return problems;
-    }
-    other = std::move(*opened);
-  }
-  pg::Connection& connection = other ? *other->connection : ledger.connection();
-  auto shape = describe_table(connection, definition.relation);
-  if (!shape.ok()) {
-    problems.push_back(shape.error().message);
-    return problems;
-  }
-  for (const ColumnDefinition& column : definition.columns) {
-    const TableColumn* now = shape->column(column.name);
-    if (now == nullptr) {
-      problems.push_back("column " + quoted(column.name) + " is gone");
-    } else if (now->type != column.type || now->typmod != column.typmod) {
-      problems.push_back("column " + quoted(column.name) + " was " + column.type + " and is " +
-                         now->type + " now, or of another length or precision");
-    }
-  }
-  auto key = has_position_key(definition) ? Result<void>() : check_key(*shape, definition.key);
-  if (!key.ok()) problems.push_back(key.error().message);
-  if (source.mode == "trigger") {
-    TRY(const auto triggers, check_triggers(ledger, source.id, source.state == "paused", *shape));
-    problems.insert(problems.end(), triggers.begin(), triggers.end());
-  }
-  TRY(const auto rights,
-      connection.query(
-          "SELECT has_table_privilege(u.name, $2::bigint::oid, 'SELECT'), u.name::text "
-          "FROM (SELECT coalesce((SELECT pg_get_userbyid(nspowner) FROM pg_namespace "
-          "WHERE nspname = $1), current_user)) AS u(name)",
-          pg::Params().text(other ? "" : ledger.schema()).int8(shape->oid)));
-  TRY(const bool may_read, rights.get<bool>(0, 0));
-  TRY(const auto reader, rights.get<std::string>(0, 1));
-  if (!may_read) {
-    problems.push_back("role " + reader + ", which reads for the ledger, may not SELECT from " +
-                       definition.relation);
-  }
-  return problems;
 }
 
 std::string pause_script(const Ledger& ledger, const SourceInfo& source, bool paused) {

@@ -67,11 +67,6 @@ struct SourceInfo {
 [[nodiscard]] Result<SourceDefinition> read_definition(const Ledger& ledger, std::int32_t source_id,
                                                        std::optional<std::uint32_t> number = {});
 
-// What stands between the source and what its definition says: a dropped table, a column of another
-// type, a key that is not unique any more, a right that is missing. Empty if all is well.
-[[nodiscard]] Result<std::vector<std::string>> check_source(const Ledger& ledger,
-                                                            const SourceInfo& source);
-
 // The scripts of the other changes, but for BEGIN and COMMIT.
 [[nodiscard]] std::string pause_script(const Ledger& ledger, const SourceInfo& source, bool paused);
 [[nodiscard]] std::string remove_script(const Ledger& ledger, const SourceInfo& source);

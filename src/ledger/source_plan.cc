@@ -185,6 +185,12 @@ void add_warnings(const TableShape& table, SourcePlan& plan) {
                     "records a row as it is first read, and not what becomes of it",
                     table.updates, table.deletes, plan.definition.mode));
   }
+  if (table.kind == 'p' && plan.definition.mode == "trigger") {
+    plan.warnings.push_back(
+        "truncating, detaching or dropping a single partition does not fire the table's triggers; "
+        "an "
+        "audit finds what is gone");
+  }
   if (!plan.finds_rows && plan.definition.mode == "poll") {
     plan.warnings.push_back(
         "without a single integer key new rows are found by sweeps over the whole table");

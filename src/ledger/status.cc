@@ -14,7 +14,7 @@ Result<void> add_lag(const Ledger& ledger, std::vector<SourceStatus>& sources) {
            extract(epoch FROM clock_timestamp() - coalesce(
              min(oldest) FILTER (WHERE isfinite(oldest)),
              (SELECT sequenced_at FROM pgtally.log_head ORDER BY head_id DESC LIMIT 1)))::float8
-      FROM pgtally.waiting() WHERE waiting_rows > 0 GROUP BY source_id)sql"));
+      FROM pgtally.waiting() WHERE waiting_rows > 0 OR oldest IS NOT NULL GROUP BY source_id)sql"));
   for (std::size_t r = 0; r < rows.size(); ++r) {
     TRY(const auto id, rows.get<std::int32_t>(r, 0));
     TRY(const auto waiting, rows.get<std::int64_t>(r, 1));

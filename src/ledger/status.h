@@ -14,7 +14,9 @@ namespace pgtally {
 struct SourceStatus {
   SourceInfo info;
   std::uint64_t lag_rows = 0;  // committed and not in the log yet; a million means that or more
-  double lag_seconds = 0;      // how long the first of them has waited, by the time that it claims
+  // How long the first of them has waited, by the time that it claims. Of a source that only sweeps find
+  // rows of, and that is too large or too far away to be counted: how long ago the last one began.
+  double lag_seconds = 0;
 };
 
 struct LedgerStatus {

@@ -41,8 +41,8 @@ Result<std::vector<std::string>> check_triggers(const Ledger& ledger, std::int32
     problems.push_back(
         shape.qualified +
         " has got row triggers of its own since the source was added; what they change "
-        "in the statement that inserts a row is recorded before the insert. Drop them, "
-        "or remove the source and add it under another name");
+        "in the statement that inserts a row is recorded before the insert. Pause the source and "
+        "resume it as the table's owner: it then takes inserts ahead of them");
   }
   return problems;
 }

@@ -28,6 +28,7 @@ SteadyTime now() {
 
 constexpr std::chrono::minutes kThinningInterval{1};
 constexpr std::chrono::seconds kPruningInterval{1};
+constexpr std::chrono::seconds kOrderingInterval{5};
 
 // A window of a source's sweep. One source's trouble (a dropped table, a revoked right) is noted, holds up
 // no other, and gives nothing.
@@ -41,6 +42,17 @@ Result<std::optional<SweepProgress>> sweep(const Ledger& ledger, const SweepTarg
       ledger.query("SELECT pgtally.note_failure($1::int4, '', $2, $3)",
                    pg::Params().int4(target.source_id).text(error.message).text(error.hint)));
   return std::optional<SweepProgress>();
+}
+
+// Tables get triggers of their own at any time.
+Result<void> order_triggers(const Ledger& ledger) {
+  TRY(const auto rows, ledger.query("SELECT pgtally.order_triggers()"));
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    TRY(const auto name, rows.get<std::string>(r, 0));
+    log(LogLevel::kInfo, "takes inserts row by row, ahead of row triggers that the table has got",
+        {{"source", name}});
+  }
+  return {};
 }
 
 // One connected stretch of the service's life.
@@ -114,6 +126,10 @@ class Session {
       last_thinning_ = now();
       TRY([[maybe_unused]] const auto thinned, ledger_.query("SELECT pgtally.thin_checkpoints()"));
     }
+    if (now() >= next_ordering_) {
+      next_ordering_ = now() + kOrderingInterval;
+      TRY_VOID(order_triggers(ledger_));
+    }
     if (now() < next_sweep_check_) return false;
     TRY_VOID(readers_.refresh(ledger_));
     TRY(const auto targets, sweep_targets(ledger_));
@@ -141,6 +157,7 @@ class Session {
   SteadyTime last_thinning_ = now();
   SteadyTime next_sweep_check_{};
   SteadyTime next_pruning_{};
+  SteadyTime next_ordering_{};
 };
 
 Result<Road> choose_road(const Ledger& ledger, const RunnerOptions& options) {
@@ -204,6 +221,7 @@ Result<OnceReport> run_once(pg::Connection& connection, const RunnerOptions& opt
   TRY(Cycle cycle, make_cycle(ledger, options, &report.not_signed_because));
   TRY_VOID(cycle.check(ledger));
   if (options.readers) TRY_VOID(read_everything(ledger, options.readers));
+  TRY_VOID(order_triggers(ledger));
 
   TRY(const auto targets, sweep_targets(ledger));
   std::uint64_t total = 0;

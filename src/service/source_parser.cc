@@ -31,15 +31,15 @@ Setter flag_into(bool& target) {
 }
 
 // "id", or ["order_id", "number"]. Commas have no meaning here: a column may have one in its name.
-Setter names_into(std::vector<std::string>& target) {
-  return [&target](const toml::node& node) -> Result<void> {
+Setter names_into(std::vector<std::string>& target, bool may_be_none = false) {
+  return [&target, may_be_none](const toml::node& node) -> Result<void> {
     constexpr const char* kExpected = "expected a string, or an array of strings";
     if (const auto one = node.value_exact<std::string>()) {
       target = {*one};
       return {};
     }
     const toml::array* several = node.as_array();
-    if (several == nullptr || several->empty()) return reject(kExpected);
+    if (several == nullptr || (several->empty() && !may_be_none)) return reject(kExpected);
     for (const toml::node& element : *several) {
       const auto name = element.value_exact<std::string>();
       if (!name) return reject(kExpected);
@@ -58,7 +58,7 @@ std::map<std::string, Setter> setters(SourceRequest& request) {
       {"time", text_into(request.time)},
       {"hash_column", text_into(request.hash_column)},
       {"columns", names_into(request.columns)},
-      {"exclude", names_into(request.exclude)},
+      {"exclude", names_into(request.exclude, true)},
       {"blind", flag_into(request.blind)},
       {"track_changes", flag_into(request.track_changes)},
       {"database", text_into(request.database)},

@@ -117,6 +117,14 @@ TOML
   [[ "$output" == *'"name":"rows"'*'"blind":false'*'"key":["x","a,b"]'* ]]
 }
 
+@test "an empty list of columns to leave out is none" {
+  make_ledger
+  sql "CREATE TABLE one (id bigint PRIMARY KEY, v int)"
+  printf '[[source]]\nname = "one"\ntable = "one"\nmode = "poll"\nexclude = []\n' > pgtally.toml
+  pgtally apply --quiet
+  [ "$(sql "SELECT count(*) FROM pgtally.source WHERE name = 'one'")" = 1 ]
+}
+
 @test "the file is refused as a whole where it does not parse, with the line" {
   make_ledger
   refused() {

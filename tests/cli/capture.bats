@@ -63,7 +63,7 @@ teardown() {
   [[ "$output" != *"INSERT"* ]]
 }
 
-@test "source check tells of row triggers that came after those of a source" {
+@test "source check tells of row triggers that came after those of a source, and resuming goes ahead of them" {
   sql "CREATE TABLE a (id bigint PRIMARY KEY, n int)"
   pgtally source add a --table a --mode trigger --track-changes --quiet
   pgtally run --once --quiet
@@ -72,5 +72,55 @@ teardown() {
        CREATE TRIGGER sum_up AFTER INSERT ON a FOR EACH ROW EXECUTE FUNCTION sum_up()"
   run pgtally source check a
   [ "$status" -eq 3 ]
-  [[ "$output" == *"has got row triggers of its own"* ]]
+  [[ "$output" == *"has got row triggers of its own"*"Pause the source and resume it"* ]]
+  pgtally source pause a --quiet
+  pgtally source resume a --quiet
+  pgtally source check a
+}
+
+# lag NAME: how many rows of a source wait by `status`, and whether it is behind.
+lag() {
+  pgtally status --json | grep -o "\"name\":\"$1\".*" |
+    sed -E 's/.*"lag_rows":([0-9]+),"lag_seconds":([0-9.eE+-]+).*/\1 \2/' |
+    awk '{ print $1, ($2 > 0 ? "behind" : "level") }'
+}
+
+@test "status counts what no sweep has found yet, or says since when nobody has looked" {
+  sql "CREATE TABLE pair (a int, b date, PRIMARY KEY (a, b)); INSERT INTO pair SELECT g, 'today' FROM generate_series(1, 3) AS g"
+  pgtally source add pair --table pair --mode poll --quiet
+  pgtally run --once --quiet
+  [ "$(lag pair)" = "0 level" ]
+  sql "INSERT INTO pair SELECT g, 'today' FROM generate_series(4, 8) AS g"
+  [ "$(lag pair)" = "5 behind" ]
+  pgtally run --once --quiet
+  [ "$(lag pair)" = "0 level" ]
+  sql "INSERT INTO pair SELECT g, 'today' FROM generate_series(9, 20000) AS g"
+  [ "$(lag pair)" = "0 behind" ]
+}
+
+@test "source check tells of the values of a type that have other names now" {
+  sql "CREATE TYPE mood AS ENUM ('good', 'bad');
+       CREATE TABLE a (id bigint PRIMARY KEY, m mood); INSERT INTO a VALUES (1, 'good')"
+  pgtally source add a --table a --mode poll --quiet
+  pgtally run --once --quiet
+  sql "ALTER TYPE mood ADD VALUE 'so-so'"
+  pgtally source check a
+  sql "ALTER TYPE mood RENAME VALUE 'good' TO 'well'"
+  run pgtally source check a
+  [ "$status" -eq 3 ]
+  [[ "$output" == *'type public.mood has no value "good" any more'* ]]
+}
+
+@test "a role that is named as writer may write to that source, and to no other" {
+  sql "CREATE ROLE ${DATABASE:-cli}_app LOGIN"
+  app="${DATABASE:-cli}_app"
+  pgtally source add theirs --append --writer "$app" --quiet
+  pgtally source add ours --append --quiet
+  [ "$(sql "SET ROLE $app; SELECT pgtally.append('x', 'theirs') > 0")" = t ]
+  run sql "SET ROLE $app; SELECT pgtally.append('x', 'ours')"
+  [[ "$output" == *"row-level security"* ]]
+  run sql "SET ROLE $app; SELECT * FROM pgtally.secret"
+  [[ "$output" == *"permission denied"* ]]
+  pgtally uninstall --yes-remove bank.example/capture --quiet
+  sql "DROP ROLE $app"
 }

@@ -220,10 +220,10 @@ make_payments() {
   sql "CREATE TABLE payment (id bigint PRIMARY KEY)"
   pgtally init --origin a.example/b --roles none --print-sql > init.sql
   [ "$(sql "SELECT to_regnamespace('pgtally') IS NULL")" = t ]
-  sql "$(cat init.sql)" > /dev/null
+  pgtally psql -Xq -v ON_ERROR_STOP=1 -f init.sql > /dev/null
   pgtally source add payment --table payment --key id --print-sql > add.sql
   [ "$(sql "SELECT count(*) FROM pgtally.source")" = 2 ]
-  sql "$(cat add.sql)" > /dev/null
+  pgtally psql -Xq -v ON_ERROR_STOP=1 -f add.sql > /dev/null
   [ "$(sql "SELECT count(*) FROM pgtally.source")" = 3 ]
 }
 

@@ -32,7 +32,7 @@ teardown() {
 @test "upgrade says what it did, and everything goes on from where it was" {
   run pgtally upgrade
   [ "$status" -eq 0 ]
-  [[ "$output" == "upgraded  from schema version 1 to 6: 0002_capture.sql, 0003_staging_checks.sql, 0004_serving.sql, 0005_staging_xid.sql, 0006_staging_plain.sql"*"3 sources"* ]]
+  [[ "$output" == "upgraded  from schema version 1 to 7: 0002_capture.sql, 0003_staging_checks.sql, 0004_serving.sql, 0005_staging_xid.sql, 0006_staging_plain.sql, 0007_order_triggers.sql"*"3 sources"* ]]
   pgtally run --once --quiet
   pgtally rebuild --check
   pgtally prove order 77 --row -o p
@@ -40,7 +40,7 @@ teardown() {
   [ "$(sql "SELECT count(*), count(DISTINCT key) FROM pgtally.processed_log WHERE source_id = 2 AND operation = 1")" = "100|100" ]
   run pgtally upgrade --json
   [ "$status" -eq 0 ]
-  [[ "$output" == '{"ok":true,"from":6,"to":6,"migrations":[],'* ]]
+  [[ "$output" == '{"ok":true,"from":7,"to":7,"migrations":[],'* ]]
 }
 
 @test "what upgrade --print-sql prints does the same in psql" {

@@ -14,6 +14,7 @@
 #include "cli/terminal/numbers.h"
 #include "cli/terminal/table.h"
 #include "ledger/registry.h"
+#include "ledger/source_check.h"
 
 namespace pgtally::cli {
 namespace {

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "database/capture/trigger_source.h"
+#include "ledger/source_check.h"
 
 namespace pgtally {
 namespace {

@@ -187,6 +187,46 @@ TEST(Trigger, records_what_another_trigger_changes_after_what_made_it_fire) {
   EXPECT_EQ(ledger.entries(), (Lines{"i 1", "u 1"}));
 }
 
+// A table with tracked changes that gets a trigger of its own later: after each insert it changes the row.
+class LaterTrigger : public testing::Test {
+ protected:
+  LaterTrigger() {
+    ledger_.psql("CREATE TABLE a (id int PRIMARY KEY, v text)");
+    ledger_.add("a", true);
+    ledger_.drain();
+    ledger_.psql(
+        "CREATE FUNCTION more() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "UPDATE a SET v = 'more' WHERE id = NEW.id; RETURN NULL; END $$;"
+        "CREATE TRIGGER more AFTER INSERT ON a FOR EACH ROW EXECUTE FUNCTION more()");
+  }
+  const TriggerLedger ledger_;
+};
+
+TEST_F(LaterTrigger, fires_after_the_insert_is_recorded_once_triggers_are_ordered) {
+  EXPECT_EQ(ledger_.psql("SELECT pgtally.order_triggers()"), "a");
+  EXPECT_EQ(ledger_.psql("SELECT pgtally.order_triggers()"), "");
+  ledger_.psql("INSERT INTO a VALUES (1), (2)");
+  ledger_.psql("DELETE FROM a WHERE id = 1");
+  EXPECT_EQ(ledger_.entries(), (Lines{"i 1", "u 1", "i 2", "u 2", "d 1"}));
+  EXPECT_EQ(ledger_.psql("SELECT string_agg(tgenabled::text, '') FROM pg_trigger "
+                         "WHERE tgrelid = 'a'::regclass AND tgname LIKE '00%'"),
+            "AAA");
+}
+
+TEST_F(LaterTrigger, shows_the_source_as_failing_while_nobody_may_order_its_triggers) {
+  const std::string role = ledger_.database().name() + "_owner";
+  ledger_.psql("CREATE ROLE " + role + "; CREATE ROLE " + role + "_2 IN ROLE " +
+               ledger_.database().name() + "_pgtally_sequencer; ALTER TABLE a OWNER TO " + role);
+  EXPECT_EQ(ledger_.psql("SET ROLE " + role + "_2; SELECT pgtally.order_triggers()"), "");
+  const auto failure = ledger_.info().failure;
+  ASSERT_TRUE(failure);
+  EXPECT_NE(failure->message.find("table public.a has got row triggers of its own"),
+            std::string::npos);
+  EXPECT_NE(failure->hint.find("pgtally source resume a"), std::string::npos);
+  ledger_.psql("DROP TRIGGER more ON a; SET ROLE " + role + "_2; SELECT pgtally.order_triggers()");
+  EXPECT_FALSE(ledger_.info().failure);
+}
+
 TEST(Trigger, takes_its_position_and_time_from_staging_and_the_table) {
   const TriggerLedger ledger;
   ledger.psql("CREATE TABLE a (id int PRIMARY KEY, at timestamp)");

@@ -130,15 +130,15 @@ std::string catalog_of(const test::TestDatabase& database) {
 }
 
 class UpgradeFrom : public testing::TestWithParam<int> {};
-INSTANTIATE_TEST_SUITE_P(version, UpgradeFrom, testing::Values(1, 2, 3, 4, 5));
+INSTANTIATE_TEST_SUITE_P(version, UpgradeFrom, testing::Values(1, 2, 3, 4, 5, 6));
 
 TEST_P(UpgradeFrom, makes_of_an_old_ledger_what_a_new_one_would_be) {
   const OldLedger old(GetParam());
   const UpgradePlan plan = must(old.upgrade());
   EXPECT_EQ(plan.from, GetParam());
-  std::vector<std::string> migrations{"0002_capture.sql", "0003_staging_checks.sql",
-                                      "0004_serving.sql", "0005_staging_xid.sql",
-                                      "0006_staging_plain.sql"};
+  std::vector<std::string> migrations{"0002_capture.sql",       "0003_staging_checks.sql",
+                                      "0004_serving.sql",       "0005_staging_xid.sql",
+                                      "0006_staging_plain.sql", "0007_order_triggers.sql"};
   migrations.erase(migrations.begin(), migrations.begin() + GetParam() - 1);
   std::vector<std::string> sources{"order", "payment", "currency"};
   if (GetParam() >= 2) sources.emplace_back("account");

@@ -1,0 +1,3 @@
+-- Nothing to alter: the service calls order_triggers() of functions/triggers.sql, and waiting() of
+-- functions/waiting.sql tells of sources that only sweeps find rows of. Programs and functions that know
+-- of these are told by this number.
