@@ -39,6 +39,38 @@ DO $$ BEGIN
     AND (source_position IS NULL OR octet_length(source_position) <= 255)
     AND source_id IN (SELECT s.source_id FROM pgtally.source AS s
                        WHERE s.mode = 'append' AND s.state = 'active'
-                         AND s.writer IS NOT NULL AND pg_has_role(s.writer, 'MEMBER')));
+                         AND pg_has_role(to_regrole(quote_ident(s.writer))::oid, 'MEMBER')));
   CREATE POLICY see_own ON pgtally.append_only_log FOR SELECT USING (xid = pg_current_xact_id());
+END $$;
+
+-- What a role needs beside its policy to write to append sources. With the rights of whoever calls it.
+CREATE OR REPLACE FUNCTION pgtally.let_write(writer name) RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  EXECUTE format('GRANT USAGE ON SCHEMA pgtally TO %I', writer);
+  EXECUTE format('GRANT INSERT (source_id, source_position, source_time, data), SELECT (id) '
+                 'ON pgtally.append_only_log TO %I', writer);
+  EXECUTE format('GRANT SELECT (source_id, name, mode, state, writer) ON pgtally.source TO %I', writer);
+  EXECUTE format('GRANT EXECUTE ON FUNCTION pgtally.append(bytea, text) TO %I', writer);
+END $$;
+
+-- Takes it back, if none of the sources that are left is its.
+CREATE OR REPLACE FUNCTION pgtally.stop_writing(writer name) RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = stop_writing.writer)
+     OR EXISTS (SELECT FROM pgtally.source AS s
+                 WHERE s.writer = stop_writing.writer AND s.state <> 'removed') THEN
+    RETURN;
+  END IF;
+  EXECUTE format('REVOKE USAGE ON SCHEMA pgtally FROM %I', writer);
+  EXECUTE format('REVOKE INSERT (source_id, source_position, source_time, data), SELECT (id) '
+                 'ON pgtally.append_only_log FROM %I', writer);
+  EXECUTE format('REVOKE SELECT (source_id, name, mode, state, writer) ON pgtally.source FROM %I',
+                 writer);
+  EXECUTE format('REVOKE EXECUTE ON FUNCTION pgtally.append(bytea, text) FROM %I', writer);
 END $$;

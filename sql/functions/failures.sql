@@ -7,7 +7,11 @@ LANGUAGE sql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
   INSERT INTO pgtally.failure AS f (source_id, sqlstate, message, hint, retry_at)
-  VALUES (source, sqlstate, message, hint, clock_timestamp() + interval '1 s')
+  SELECT source, sqlstate, CASE WHEN is_locked THEN 'its table is locked by another transaction'
+                                ELSE message END,
+         CASE WHEN is_locked THEN 'It goes on when that has ended; pg_locks says who it is.' ELSE hint END,
+         clock_timestamp() + interval '1 s'
+    FROM (SELECT sqlstate = '55P03') AS s(is_locked)
   ON CONFLICT ON CONSTRAINT failure_pkey DO UPDATE
     SET sqlstate = excluded.sqlstate, message = excluded.message, hint = excluded.hint,
         attempts = f.attempts + 1,
@@ -15,13 +19,13 @@ AS $$
                                              interval '60 s')
 $$;
 
--- A source was read again. What its reader has against this source alone (TLO05) stays, until the
--- reader itself takes it back with heal().
+-- A source was read again. What its reader has against this source alone (TLO05) stays until the
+-- reader itself takes it back with heal(); that its triggers come too late (TLO06), until they do not.
 CREATE OR REPLACE FUNCTION pgtally.clear_failure(source integer) RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-  DELETE FROM pgtally.failure WHERE source_id = source AND sqlstate <> 'TLO05'
+  DELETE FROM pgtally.failure WHERE source_id = source AND sqlstate NOT IN ('TLO05', 'TLO06')
 $$;
 
 CREATE OR REPLACE FUNCTION pgtally.heal(source integer) RETURNS void
@@ -29,6 +33,24 @@ LANGUAGE sql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
   DELETE FROM pgtally.failure WHERE source_id = source
+$$;
+
+-- For order_triggers(). Whatever else fails a source is worse. It is to be tried at once, always, so
+-- that sweeps go on.
+CREATE OR REPLACE FUNCTION pgtally.note_overtaken(source integer, message text, hint text) RETURNS void
+LANGUAGE sql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+  INSERT INTO pgtally.failure (source_id, sqlstate, message, hint, retry_at)
+  VALUES (source, 'TLO06', message, hint, clock_timestamp())
+  ON CONFLICT ON CONSTRAINT failure_pkey DO NOTHING
+$$;
+
+CREATE OR REPLACE FUNCTION pgtally.forget_overtaken(still integer[]) RETURNS void
+LANGUAGE sql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+  DELETE FROM pgtally.failure WHERE sqlstate = 'TLO06' AND source_id <> ALL (still)
 $$;
 
 -- After a batch that failed: reads each feed by itself and notes those that cannot be read. Returns

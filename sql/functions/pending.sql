@@ -31,6 +31,7 @@ SET lc_monetary = 'C'
 SET lc_numeric = 'C'
 SET quote_all_identifiers = off
 SET standard_conforming_strings = on
+SET lock_timeout = '1s'  -- whose table is locked for longer is set aside
 AS $$
 DECLARE
   r     pgtally.round := pgtally.current_round();
@@ -110,4 +111,22 @@ BEGIN
        AND NOT EXISTS (SELECT FROM pgtally.failure AS f WHERE f.source_id = s.source_id)
      ORDER BY source_id)
     || ARRAY['staged'];
+END $$;
+
+-- Makes the owner of the ledger that of a source's functions, which a superuser may have made.
+CREATE OR REPLACE FUNCTION pgtally.give_functions(source integer) RETURNS void
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  f record;
+BEGIN
+  FOR f IN
+    SELECT p.oid::regprocedure AS signature, n.nspowner::regrole AS owner
+      FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
+     WHERE n.oid = 'pgtally'::regnamespace AND p.proowner <> n.nspowner
+       AND p.proname IN ('feed_' || source, 'waiting_' || source, 'sweep_' || source)
+  LOOP
+    EXECUTE format('ALTER FUNCTION %s OWNER TO %s', f.signature, f.owner);
+  END LOOP;
 END $$;

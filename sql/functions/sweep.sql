@@ -24,6 +24,7 @@ SET lc_monetary = 'C'
 SET lc_numeric = 'C'
 SET quote_all_identifiers = off
 SET standard_conforming_strings = on
+SET lock_timeout = '1s'
 AS $$
 DECLARE
   s      pgtally.source;

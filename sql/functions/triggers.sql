@@ -42,7 +42,8 @@ BEGIN
      GROUP BY source_id, s.state, s.existing ORDER BY source_id
   LOOP
     CONTINUE WHEN m.state = 'removed';
-    IF m.for_good AND NOT EXISTS (SELECT FROM pgtally.failure AS f WHERE f.source_id = m.source_id)
+    IF m.for_good AND NOT EXISTS (SELECT FROM pgtally.failure AS f
+                                   WHERE f.source_id = m.source_id AND f.sqlstate <> 'TLO06')
     THEN
       PERFORM pgtally.notice_about(m.source_id, 'missed',
         'Updates or deletes could not be recorded by the triggers of the table. They are not in the '
@@ -80,8 +81,8 @@ BEGIN
   END IF;
 END $$;
 
--- Sources with tracked changes whose inserts are taken by statement, though their tables have got row
--- triggers since. What these change would be recorded before the insert that made them fire.
+-- Sources with tracked changes whose inserts are taken when the statement ends, though their tables have
+-- got row triggers since. What these change would be recorded before the insert that made them fire.
 CREATE OR REPLACE FUNCTION pgtally.overtaken_triggers()
 RETURNS TABLE (source_id integer, relation regclass, trigger name, enabled boolean)
 LANGUAGE sql STABLE
@@ -89,16 +90,18 @@ SET search_path = pg_catalog, pg_temp
 AS $$
   SELECT s.source_id, g.tgrelid::regclass, g.tgname, g.tgenabled <> 'D'
     FROM pgtally.source AS s
-    JOIN pg_trigger AS g ON g.tgfoid = to_regprocedure(format('pgtally.trigger_%s()', s.source_id))
+    JOIN pg_proc AS f ON f.oid = to_regprocedure(format('pgtally.trigger_%s()', s.source_id))
+    JOIN pg_trigger AS g ON g.tgfoid = f.oid
    WHERE s.track_changes AND s.state <> 'removed' AND g.tgtype & 5 = 4
+     AND strpos(f.prosrc, 'TG_LEVEL') > 0  -- earlier programs made functions that cannot do otherwise
      AND EXISTS (SELECT FROM pg_trigger AS o
                   WHERE o.tgrelid = g.tgrelid AND NOT o.tgisinternal
-                    AND o.tgtype & 1 = 1 AND o.tgtype & 66 = 0 AND o.tgname NOT LIKE '00\_%')
+                    AND o.tgtype & 1 = 1 AND o.tgtype & 66 = 0 AND o.tgname !~ '^00_.+_[0-9]+_(insert|change|truncate)$')
 $$;
 
--- Has the inserts of such a source taken row by row, ahead of those triggers. With the rights of
--- whoever calls it.
-CREATE OR REPLACE FUNCTION pgtally.take_inserts_by_row(source integer) RETURNS void
+-- Has the inserts of such a source taken ahead of those triggers: all rows of a statement with the first
+-- of them. With the rights of whoever calls it.
+CREATE OR REPLACE FUNCTION pgtally.take_inserts_first(source integer) RETURNS void
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -106,47 +109,50 @@ DECLARE
   t record;
 BEGIN
   FOR t IN SELECT * FROM pgtally.overtaken_triggers() AS o WHERE o.source_id = source LOOP
-    EXECUTE format('DROP TRIGGER %I ON %s', t.trigger, t.relation);
-    EXECUTE format('CREATE TRIGGER %I AFTER INSERT ON %s FOR EACH ROW EXECUTE FUNCTION pgtally.%I()',
+    EXECUTE format('CREATE OR REPLACE TRIGGER %I AFTER INSERT ON %s REFERENCING NEW TABLE AS added '
+                   'FOR EACH ROW EXECUTE FUNCTION pgtally.%I()',
                    t.trigger, t.relation, 'trigger_' || source);
     EXECUTE format('ALTER TABLE %s %s TRIGGER %I', t.relation,
                    CASE WHEN t.enabled THEN 'ENABLE ALWAYS' ELSE 'DISABLE' END, t.trigger);
   END LOOP;
+  PERFORM pgtally.forget_overtaken(ARRAY(SELECT o.source_id FROM pgtally.overtaken_triggers() AS o));
 END $$;
 
--- The same for all sources. Those whose tables the caller may not alter are shown as failing.
-CREATE OR REPLACE FUNCTION pgtally.order_triggers() RETURNS SETOF text
+-- The same for one of the sources that need it, with its name; no row if none does. To be called in a
+-- transaction of its own: while it waits for a table, it should not have another one. One that cannot be
+-- helped is shown as failing, though its rows are taken all the while: that (TLO06) holds nothing up.
+CREATE OR REPLACE FUNCTION pgtally.order_triggers(OUT source text, OUT trouble text)
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
-SET lock_timeout = '100ms'  -- all writers of the table wait as long
+SET lock_timeout = '10s'  -- what is set below ends with the call
 AS $$
 DECLARE
-  s record;
+  s       record;
+  message text;
+  hint    text;
 BEGIN
-  FOR s IN
-    SELECT src.source_id, src.name, o.relation, f.source_id IS NOT NULL AS was_noted
-      FROM pgtally.source AS src LEFT JOIN pgtally.overtaken_triggers() AS o USING (source_id)
-      LEFT JOIN pgtally.failure AS f ON f.source_id = src.source_id AND f.sqlstate = 'TLO06'
-     WHERE o.source_id IS NOT NULL OR f.source_id IS NOT NULL
-  LOOP
-    BEGIN
-      PERFORM pgtally.take_inserts_by_row(s.source_id);
-      IF s.was_noted THEN
-        PERFORM pgtally.clear_failure(s.source_id);
-      END IF;
-      IF s.relation IS NOT NULL THEN
-        RETURN NEXT s.name;
-      END IF;
-    EXCEPTION WHEN lock_not_available THEN
-      NULL;  -- a long transaction has the table; the next call finds it free
-    WHEN OTHERS THEN
-      PERFORM pgtally.note_failure(s.source_id, 'TLO06',
-        format('table %s has got row triggers of its own; what they change in the statement that '
-               'inserts a row is recorded before the insert', s.relation),
-        format('Have the owner of the table run pgtally source pause %1$s, and pgtally source resume '
-               '%1$s: it then takes inserts ahead of them. (%2$s)', s.name, SQLERRM));
-    END;
-  END LOOP;
+  SELECT src.source_id, src.name, o.relation, c.relowner::regrole AS owner INTO s
+    FROM pgtally.overtaken_triggers() AS o JOIN pgtally.source AS src USING (source_id)
+    JOIN pg_class AS c ON c.oid = o.relation ORDER BY random() LIMIT 1;
+  IF NOT FOUND THEN
+    PERFORM pgtally.forget_overtaken('{}');
+    RETURN;
+  END IF;
+  source := s.name;
+  BEGIN
+    PERFORM set_config('lock_timeout', '100ms', true);  -- all writers of the table wait as long
+    PERFORM pgtally.take_inserts_first(s.source_id);
+    RETURN;
+  EXCEPTION WHEN lock_not_available THEN
+    hint := 'A transaction that goes on has written to the table. The service tries it again.';
+  WHEN OTHERS THEN
+    hint := format('Run GRANT %s TO %s: the service then takes inserts ahead of them. Or let a superuser '
+                   'run pgtally source pause %s, and pgtally source resume %3$s. (%4$s)',
+                   s.owner, quote_ident(current_user), source, SQLERRM);
+  END;
+  trouble := format('table %s has got row triggers of its own, and what they change in the statement '
+                    'that inserts a row is recorded before the insert', s.relation);
+  PERFORM pgtally.note_overtaken(s.source_id, trouble, hint);
 END $$;
 
 -- ALTER TABLE … DISABLE TRIGGER, or ENABLE ALWAYS TRIGGER, for all triggers of a source, whatever
@@ -159,7 +165,7 @@ DECLARE
   t record;
 BEGIN
   IF enabled THEN
-    PERFORM pgtally.take_inserts_by_row(source);
+    PERFORM pgtally.take_inserts_first(source);
   END IF;
   FOR t IN
     SELECT g.tgrelid::regclass AS relation, g.tgname FROM pg_trigger AS g

@@ -27,6 +27,7 @@ SET lc_numeric = 'C'
 SET quote_all_identifiers = off
 SET standard_conforming_strings = on
 SET jit = off
+SET lock_timeout = '200ms'  -- somebody may be altering a table
 AS $$
 DECLARE
   r    pgtally.round := pgtally.current_round();
@@ -36,7 +37,7 @@ BEGIN
   r.upto := pg_current_snapshot();
   RETURN QUERY
     SELECT w.source_id, count(*), min(w.source_time)
-      FROM (SELECT l.source_id, l.source_time
+      FROM (SELECT l.source_id, coalesce(l.source_time, l.created_at) AS source_time
               FROM pgtally.append_only_log AS l, pgtally.progress_of(0) AS p
              WHERE l.xid >= pg_snapshot_xmin(r.since)
                AND pgtally.in_progress(l.xid, r.since, r.since_self)
@@ -53,12 +54,13 @@ BEGIN
       RETURN QUERY EXECUTE format('SELECT %s, waiting_rows, oldest FROM pgtally.%I($1, $2)',
                                   s.source_id, 'waiting_' || s.source_id) USING most, r;
     EXCEPTION WHEN OTHERS THEN
-      NULL;  -- the next batch says what is wrong with it
+      NULL;  -- the next batch or sweep says what is wrong with it
     END;
   END LOOP;
   RETURN QUERY SELECT src.source_id, 0::bigint, pgtally.complete_up_to(src.source_id)
                  FROM pgtally.source AS src
                 WHERE src.state = 'active' AND src.sweeps_only AND src.endpoint_id IS NOT NULL;
-  RETURN QUERY SELECT g.source_id, g.waiting_rows, g.oldest FROM pgtally.reading AS g
-                WHERE g.waiting_rows > 0;
+  RETURN QUERY SELECT g.source_id, g.waiting_rows, g.oldest
+                 FROM pgtally.reading AS g JOIN pgtally.source AS src USING (source_id)
+                WHERE g.waiting_rows > 0 AND src.state = 'active';
 END $$;

@@ -19,7 +19,13 @@ namespace pgtally {
 Result<RowStream::Columns> RowStream::columns_of(pg::Connection& connection, std::uint32_t table,
                                                  const std::vector<std::string>& names) {
   TRY(const auto rows, connection.query(R"sql(
-    SELECT a.attname::text, a.atttypid::int8, format('%I.%I', n.nspname, p.proname)
+    SELECT a.attname::text, a.atttypid::int8, format('%I.%I', n.nspname, p.proname),
+           -- A domain has the function of what it is over, which may not take the domain itself.
+           (WITH RECURSIVE base(oid) AS (
+              SELECT t.typbasetype WHERE t.typtype = 'd'
+              UNION ALL
+              SELECT b.typbasetype FROM base JOIN pg_type AS b USING (oid) WHERE b.typtype = 'd')
+            SELECT format_type(oid, NULL) FROM base JOIN pg_type AS b USING (oid) WHERE b.typtype <> 'd')
       FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid
       JOIN pg_proc AS p ON p.oid = t.typoutput JOIN pg_namespace AS n ON n.oid = p.pronamespace
      WHERE a.attrelid = $1::int8::oid AND a.attnum > 0 AND NOT a.attisdropped)sql",
@@ -41,7 +47,9 @@ Result<RowStream::Columns> RowStream::columns_of(pg::Connection& connection, std
       column.is_text = pg::is_its_own_text(column.type);
     } else {
       TRY(const auto output, rows.get<std::string>(place->second, 2));
-      column.sql = fmt::format("{}({})", output, column.sql);
+      TRY(const auto base, rows.get<std::optional<std::string>>(place->second, 3));
+      column.sql = base ? fmt::format("{}(CAST({} AS {}))", output, column.sql, *base)
+                        : fmt::format("{}({})", output, column.sql);
     }
   }
   return columns;

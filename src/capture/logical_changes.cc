@@ -39,6 +39,7 @@ Result<void> ChangeEncoder::put(const Ledger& ledger, pg::Connection& database,
     const std::size_t before = batch.rows.size();
     const auto attempt = [&]() -> Result<void> {
       TRY(const Target* its_target, target(ledger, database, source, change, batch));
+      if (its_target->is_left) return {};
       return encode(source, *its_target, transaction, change, batch.rows);
     };
     const Result<void> result = attempt();
@@ -67,6 +68,14 @@ Result<const ChangeEncoder::Target*> ChangeEncoder::target(const Ledger& ledger,
   }
   TRY(Fit fit,
       fit_definition(database, current, {source.columns, source.attributes}, *change.table));
+  if (fit.definition.relation != current.relation) {
+    // It goes by another name. If another table has taken the name over, that is the source's now.
+    TRY(const auto named, table_to_follow(database, current.relation, source.relation));
+    if (named && *named != source.relation) {
+      Target left{change.table, current, std::nullopt, {}, false, true};
+      return &(targets_.insert_or_assign(place, std::move(left)).first->second);
+    }
+  }
   const bool knows_more = fit.known.names != source.columns;
   if (fit.changed || knows_more) {
     source = knowing(std::move(source), fit.known);

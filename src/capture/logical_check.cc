@@ -56,10 +56,12 @@ Result<void> check_table(const Stream& stream, const StreamSource& source,
                                 [&](const auto& table) { return table.oid == source.relation; });
   if (its == tables.end()) {
     problems.push_back(
-        "its table was made anew, or is in no publication of the stream, so its changes do not "
-        "come; "
-        "the reader takes it back within some seconds and compares it with the log");
-  } else if (its->changes != source.track_changes) {
+        source.broken
+            ? "its table is in no publication of the stream; its reader takes it back when what it "
+              "fails from is gone"
+            : "its table is another one than before, or is in no publication of the stream, so its "
+              "changes do not come; its reader takes it back within some seconds and compares it");
+  } else if (source.track_changes && !its->changes) {
     problems.push_back("its table is in the wrong publication for what is recorded of it");
   } else if (its->in_part) {
     TRY(const auto publication,

@@ -69,7 +69,9 @@ Result<bool> LogicalReader::connect(const Ledger& ledger, ReaderStep& report) {
     if (!there) wrong = "the publications of replication slot " + stream_.slot + " were dropped";
   }
   if (!wrong.empty()) TRY_VOID(resynchronise(ledger, wrong, report));
+  TRY_VOID(unpublish_leftovers(ledger));
   next_look_ = {};
+  heard_at_ = Clock::now();
 
   TRY(replication_, pg::Replication::open(stream_.conninfo));
   const pg::StreamRequest request{stream_.slot,
@@ -98,12 +100,15 @@ Result<void> LogicalReader::resynchronise(const Ledger& ledger, const std::strin
   TRY_VOID(ensure_publications(*database_, stream_));
 
   // In another cluster tables have other numbers; what counts is the name.
+  TRY(const SlotState before, read_slot(*database_, stream_.slot));
+  const bool is_elsewhere = before.system_identifier != stream_.system_identifier;
   std::vector<std::pair<StreamSource, Error>> broken;
   std::vector<std::string> names;
   for (StreamSource& source : sources_) {
     names.push_back(source.name);
     const auto attempt = [&]() -> Result<void> {
       TRY(const SourceDefinition definition, read_definition(ledger, source.id));
+      if (is_elsewhere) source.relation = 0;
       TRY(const auto table, table_to_follow(*database_, definition.relation, source.relation));
       if (!table) return table_is_gone(definition.relation);
       TRY_VOID(follow(*database_, source, *table));

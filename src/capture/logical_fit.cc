@@ -184,15 +184,31 @@ Result<KnownColumns> columns_in_catalog(pg::Connection& source, std::uint32_t oi
   return known;
 }
 
+Result<std::vector<std::optional<std::uint32_t>>> tables_to_follow(
+    pg::Connection& source, const std::vector<std::string>& relations,
+    const std::vector<std::int64_t>& known) {
+  // Not by to_regclass(), which fails where a right on a schema is missing.
+  TRY(const auto rows, source.query(R"sql(
+    SELECT coalesce(named.oid, k.oid)
+      FROM unnest($1::text[], $2::int8[]) WITH ORDINALITY AS a(name, known, place)
+      LEFT JOIN (SELECT c.oid, quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS name
+                   FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+                  WHERE c.relkind IN ('r', 'p')) AS named USING (name)
+      LEFT JOIN pg_class AS k ON k.oid = a.known::oid AND k.relkind IN ('r', 'p')
+     ORDER BY a.place)sql",
+                                    pg::Params().text_array(relations).int8_array(known)));
+  std::vector<std::optional<std::uint32_t>> tables;
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    TRY(tables.emplace_back(), rows.get<std::optional<std::uint32_t>>(r, 0));
+  }
+  return tables;
+}
+
 Result<std::optional<std::uint32_t>> table_to_follow(pg::Connection& source,
                                                      const std::string& relation,
                                                      std::uint32_t known) {
-  TRY(const auto rows, source.query("SELECT c.oid FROM pg_class AS c WHERE c.relkind IN ('r', 'p') "
-                                    "AND c.oid IN (to_regclass($1), $2::oid) "
-                                    "ORDER BY c.oid = to_regclass($1) DESC NULLS LAST LIMIT 1",
-                                    pg::Params().text(relation).int8(known)));
-  if (rows.empty()) return std::optional<std::uint32_t>{};
-  return rows.get<std::optional<std::uint32_t>>(0, 0);
+  TRY(const auto tables, tables_to_follow(source, {relation}, {known}));
+  return tables.front();
 }
 
 Error table_is_gone(const std::string& relation) {

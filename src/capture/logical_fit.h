@@ -43,6 +43,10 @@ struct Fit {
 [[nodiscard]] Result<std::optional<std::uint32_t>> table_to_follow(pg::Connection& source,
                                                                    const std::string& relation,
                                                                    std::uint32_t known);
+// The same for many.
+[[nodiscard]] Result<std::vector<std::optional<std::uint32_t>>> tables_to_follow(
+    pg::Connection& source, const std::vector<std::string>& relations,
+    const std::vector<std::int64_t>& known);
 [[nodiscard]] Error table_is_gone(const std::string& relation);
 // Has it know that table, whose columns go by their names if it is another one than before.
 [[nodiscard]] Result<void> follow(pg::Connection& source, StreamSource& its, std::uint32_t table);

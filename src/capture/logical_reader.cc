@@ -110,23 +110,34 @@ Result<ReaderStep> LogicalReader::try_step(const Ledger& ledger, milliseconds wa
   } else {
     TRY_VOID(store_idle(ledger));
   }
-  TRY_VOID(
-      note_lag(ledger, full ? std::optional(changes_->transaction().commit_time) : silent_since()));
+  TRY_VOID(note_lag(ledger, full));
+  const bool has_suspects = expected_ && !expected_->suspects.empty();
   if (waits_for_others_) waited_ += rest(wait);
   report.waited = waited_;
-  report.may_have_more = full || expected_->tables_are_wrong ||
-                         (staged_ < target_ && !waits_for_others_) ||
+  report.may_have_more = full || ((staged_ < target_ || has_suspects) && !waits_for_others_) ||
                          (lock_.has_value() && snapshot_.has_value());
   return report;
 }
 
 // How many rows wait at the server, nobody can tell. While batches are full there is at least one, and
-// it is no older than the transaction that is being read.
-Result<void> LogicalReader::note_lag(const Ledger& ledger, std::optional<Time> since) {
-  if (!since && !was_behind_) return {};
-  was_behind_ = since.has_value();
+// it is no older than the transaction that is being read. While the server is silent there may be one.
+Result<void> LogicalReader::note_lag(const Ledger& ledger, bool full) {
+  const bool is_behind = full || is_silent();
+  if (!is_behind && !was_behind_) return {};
+  std::optional<Time> since;
+  if (full) {
+    since = changes_->transaction().commit_time;
+  } else if (is_behind) {
+    if (was_behind_) return {};
+    const auto silence = std::chrono::duration_cast<milliseconds>(Clock::now() - heard_at_);
+    TRY(const auto rows,  // by the ledger's clock
+        ledger.query("SELECT clock_timestamp() - $1::int8 * interval '1 ms'",
+                     pg::Params().int8(silence.count())));
+    TRY(since, rows.get<Time>(0, 0));
+  }
+  was_behind_ = is_behind;
   for (const std::int32_t source : source_ids_) {
-    TRY_VOID(note_reading(ledger, source, since ? 1 : 0, since));
+    TRY_VOID(note_reading(ledger, source, is_behind ? 1 : 0, since));
   }
   return {};
 }
@@ -181,6 +192,7 @@ Result<bool> LogicalReader::receive(Clock::time_point deadline, const ChangeBatc
   const bool may_wait = batch.empty() && left > milliseconds(0);
   TRY(const pg::Received received, replication_->receive(may_wait ? left : milliseconds(0)));
   if (may_wait) waited_ += Clock::now() - asked;
+  if (!std::holds_alternative<std::monostate>(received)) heard_at_ = Clock::now();
   if (const auto* data = std::get_if<pg::XLogData>(&received)) {
     server_is_done_ = false;
     came_since_nap_ = true;

@@ -8,10 +8,12 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "capture/change_stream.h"
@@ -49,19 +51,29 @@ class LogicalReader : public Reader {
   // No source needs the slot any more.
   [[nodiscard]] Result<void> retire(const Ledger& ledger);
 
-  // Every few seconds: whether the tables are as they were, and whether the server goes on sending.
+  // Every few seconds: tables that are not as they were. `found` is the one to follow, if there is any.
+  struct Suspect {
+    std::int32_t source_id = 0;
+    std::optional<std::uint32_t> found;
+    std::string why;
+    bool operator==(const Suspect&) const = default;
+  };
   [[nodiscard]] Result<void> look_around(const Ledger& ledger, ReaderStep& report);
-  // Since when it has not sent what it has.
-  [[nodiscard]] std::optional<Time> silent_since() const;
-  // Sources whose tables are not as they were: published again and compared, or broken.
-  [[nodiscard]] Result<void> tidy_tables(const Ledger& ledger, ReaderStep& report);
+  [[nodiscard]] Result<std::vector<Suspect>> find_suspects(const Ledger& ledger);
+  [[nodiscard]] bool has_come_there() const;
+  // Those that still are what they were suspected of: published again and compared, or broken.
+  [[nodiscard]] Result<void> tidy_tables(const Ledger& ledger, const std::vector<Suspect>& before,
+                                         ReaderStep& report);
+  [[nodiscard]] Result<void> unpublish_leftovers(const Ledger& ledger);
   // Broken sources that may be tried again.
   [[nodiscard]] Result<void> mend(const Ledger& ledger);
-  [[nodiscard]] Result<std::string> trouble_of(const Ledger& ledger, const StreamSource& source,
-                                               const std::vector<PublishedTable>& published);
   [[nodiscard]] Result<void> admit(const Ledger& ledger, StreamSource& source);
   [[nodiscard]] Result<void> write_anew(const Ledger& ledger, const StreamSource& source,
                                         const std::string& trouble, const Result<void>& admitted);
+  // By name, as its newest definition has it.
+  [[nodiscard]] Result<std::string> relation_of(const Ledger& ledger, const StreamSource& source);
+  // Whether the server gives no sign of life.
+  [[nodiscard]] bool is_silent() const;
 
   // Whether it did something towards the loads that are to be done.
   [[nodiscard]] Result<bool> load(const Ledger& ledger, ReaderStep& report);
@@ -79,7 +91,7 @@ class LogicalReader : public Reader {
   [[nodiscard]] Result<void> store(const Ledger& ledger, ChangeBatch& batch);
   [[nodiscard]] Result<void> store_idle(const Ledger& ledger);
   [[nodiscard]] Result<void> confirm();
-  [[nodiscard]] Result<void> note_lag(const Ledger& ledger, std::optional<Time> since);
+  [[nodiscard]] Result<void> note_lag(const Ledger& ledger, bool full);
 
   std::int32_t stream_id_;
   std::string name_;
@@ -109,15 +121,17 @@ class LogicalReader : public Reader {
   Clock::time_point idle_stored_at_;
   bool was_behind_ = true;  // until it is known
 
-  // What the server had when it was last asked, which the stream has to come to.
+  // Where the server was when the tables were looked at last, and which of them were not in order.
   struct Expected {
     pg::Lsn place;
-    Clock::time_point asked;
-    Time asked_at;
-    bool tables_are_wrong = false;  // and can be tidied once the stream has come there
+    std::vector<Suspect> suspects;
   };
   std::optional<Expected> expected_;
   Clock::time_point next_look_{};
+  Clock::time_point heard_at_{};  // the server, last
+  Clock::time_point moved_at_{};  // staged_, last, as far as was looked
+  pg::Lsn was_staged_;
+  std::map<std::int32_t, std::pair<std::uint32_t, std::string>> relations_;  // for relation_of()
 
   std::optional<LoadLock> lock_;
   std::optional<LoadSnapshot> snapshot_;

@@ -1,5 +1,8 @@
 // LogicalReader: the tables that its sources follow. They may be dropped, made anew under their name, or
 // taken out of their publication, and the stream does not say so.
+//
+// What is found wrong is acted upon when the stream has come to where the server was then: what was
+// written to the table while it was in order is staged first.
 
 #include <fmt/format.h>
 
@@ -7,6 +10,7 @@
 
 #include "capture/logical_fit.h"
 #include "capture/logical_reader.h"
+#include "ledger/catalog.h"
 #include "ledger/notice.h"
 #include "ledger/registry.h"
 
@@ -14,59 +18,89 @@ namespace pgtally {
 namespace {
 
 constexpr std::chrono::seconds kLookInterval{5};
-// A server that is there answers at once, also if it has nothing to send.
-constexpr std::chrono::seconds kPatience{10};
+// Longer than a server takes that is asked for a sign of life every ten seconds.
+constexpr std::chrono::seconds kPatience{15};
 
-Time wall_clock() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return {std::chrono::duration_cast<std::chrono::microseconds>(now).count()};
-}
+constexpr const char* kMissed =
+    ". Changes that were made meanwhile are not in the log one by one; the table is compared with "
+    "it "
+    "instead, where it has a key.";
 
 }  // namespace
 
-// What is wrong with the table of a source that goes on; empty if nothing is.
-Result<std::string> LogicalReader::trouble_of(const Ledger& ledger, const StreamSource& source,
-                                              const std::vector<PublishedTable>& published) {
-  TRY(const SourceDefinition definition, read_definition(ledger, source.id));
-  TRY(const auto table, table_to_follow(*database_, definition.relation, source.relation));
-  const std::string its = "table " + definition.relation + " of source " + source.name;
-  if (!table) return its + " is gone";
-  if (*table != source.relation) return its + " was made anew";
-  const bool is_published =
-      std::any_of(published.begin(), published.end(), [&](const PublishedTable& p) {
-        return p.oid == source.relation && p.changes == source.track_changes;
-      });
-  return is_published ? "" : its + " was not published any more";
+Result<std::string> LogicalReader::relation_of(const Ledger& ledger, const StreamSource& source) {
+  auto& [number, relation] = relations_[source.id];
+  if (relation.empty() || number != source.definition) {
+    TRY(const SourceDefinition definition, read_definition(ledger, source.id, source.definition));
+    number = source.definition;
+    relation = definition.relation;
+  }
+  return relation;
+}
+
+Result<std::vector<LogicalReader::Suspect>> LogicalReader::find_suspects(const Ledger& ledger) {
+  std::vector<const StreamSource*> looked_at;
+  std::vector<std::string> names;
+  std::vector<std::int64_t> known;
+  for (const StreamSource& source : sources_) {
+    if (source.broken || source.has_load()) continue;
+    TRY(names.emplace_back(), relation_of(ledger, source));
+    known.push_back(source.relation);
+    looked_at.push_back(&source);
+  }
+  std::vector<Suspect> suspects;
+  TRY(const auto tables, tables_to_follow(*database_, names, known));
+  TRY(const auto published, published_tables(*database_, stream_));
+  for (std::size_t i = 0; i < looked_at.size(); ++i) {
+    const StreamSource& source = *looked_at[i];
+    const std::string its = "table " + names[i] + " of source " + source.name;
+    const bool is_published =
+        std::any_of(published.begin(), published.end(), [&](const PublishedTable& p) {
+          return p.oid == source.relation && (p.changes || !source.track_changes);
+        });
+    if (!tables[i]) {
+      suspects.push_back({source.id, tables[i], its + " is gone"});
+    } else if (*tables[i] != source.relation) {
+      suspects.push_back({source.id, tables[i], its + " is another one than before"});
+    } else if (!is_published) {
+      suspects.push_back({source.id, tables[i], its + " was not published any more"});
+    }
+  }
+  return suspects;
+}
+
+// Whether the stream has come to where the server was when it was asked. A place in the midst of a record
+// is never come to, so it is enough, too, that the server has nothing more to say.
+bool LogicalReader::has_come_there() const {
+  if (staged_ >= expected_->place) return true;
+  const auto now = Clock::now();
+  return server_is_done_ && heard_at_ > moved_at_ && now - moved_at_ >= kLookInterval;
 }
 
 Result<void> LogicalReader::look_around(const Ledger& ledger, ReaderStep& report) {
   const auto now = Clock::now();
-  if (now < next_look_ || (expected_ && staged_ < expected_->place)) return {};
-  // What was written to the tables while they were in order is staged by now.
-  if (expected_ && expected_->tables_are_wrong) TRY_VOID(tidy_tables(ledger, report));
-
-  const bool has_just_connected = !expected_;
-  const auto has_load = [](const StreamSource& source) { return source.has_load(); };
-  bool wrong = has_just_connected;
-  if (!wrong && std::none_of(sources_.begin(), sources_.end(), has_load)) {
-    TRY(const auto published, published_tables(*database_, stream_));
-    for (const StreamSource& source : sources_) {
-      if (source.broken) continue;
-      TRY(const std::string trouble, trouble_of(ledger, source, published));
-      wrong = wrong || !trouble.empty();
-    }
+  if (staged_ != was_staged_) {
+    was_staged_ = staged_;
+    moved_at_ = now;
   }
+  if (expected_ && !expected_->suspects.empty()) {
+    if (!has_come_there()) return {};
+    TRY_VOID(tidy_tables(ledger, expected_->suspects, report));
+    expected_.reset();
+  } else if (now < next_look_) {
+    return {};
+  }
+  next_look_ = now + kLookInterval;
+  TRY(auto suspects, find_suspects(ledger));
+  // Asked afterwards, so that whatever made them suspect lies before.
   TRY(const auto rows, database_->query("SELECT pg_current_wal_flush_lsn()"));
   TRY(const auto flushed, rows.get<std::uint64_t>(0, 0));
-  expected_ = {{flushed}, now, wall_clock(), wrong};
-  if (!wrong) next_look_ = now + kLookInterval;
+  expected_ = {{flushed}, std::move(suspects)};
   return {};
 }
 
-std::optional<Time> LogicalReader::silent_since() const {
-  if (!expected_ || staged_ >= expected_->place) return {};
-  if (Clock::now() - expected_->asked < kPatience) return {};
-  return expected_->asked_at;
+bool LogicalReader::is_silent() const {
+  return !waits_for_others_ && Clock::now() - heard_at_ >= kPatience;
 }
 
 // Whether a source can go on with its table as it is now; then the table is published.
@@ -74,10 +108,21 @@ Result<void> LogicalReader::admit(const Ledger& ledger, StreamSource& source) {
   TRY(const SourceDefinition definition, read_definition(ledger, source.id));
   TRY(const auto found, table_to_follow(*database_, definition.relation, source.relation));
   if (!found) return table_is_gone(definition.relation);
+  for (const StreamSource& other : sources_) {
+    if (*found == source.relation || other.relation != *found) continue;
+    return reject(
+        "table " + definition.relation + " is the one that source " + other.name + " follows",
+        "It was given this name later. Remove this source, or give the table its own "
+        "name back and make the one of this source again.");
+  }
   TRY_VOID(follow(*database_, source, *found));
   TRY(const StreamedTable table, table_in_catalog(*database_, source.relation));
   TRY(const Fit fit,
       fit_definition(*database_, definition, {source.columns, source.attributes}, table));
+  if (!has_position_key(fit.definition)) {
+    TRY(const TableShape shape, describe_table(*database_, fit.definition.relation));
+    TRY_VOID(check_key(shape, fit.definition.key));
+  }
   if (source.track_changes) {
     TRY(const ChangeTracking tracking,
         change_tracking(*database_, source.relation, fit.definition));
@@ -92,37 +137,49 @@ Result<void> LogicalReader::admit(const Ledger& ledger, StreamSource& source) {
                     "Run: " + tracking.remedy);
     }
   }
-  return publish(*database_, stream_, source.relation, source.track_changes);
+  const bool changes = std::any_of(sources_.begin(), sources_.end(), [&](const auto& other) {
+    return other.relation == source.relation && other.track_changes;
+  });
+  return publish(*database_, stream_, source.relation, changes);
 }
 
-Result<void> LogicalReader::tidy_tables(const Ledger& ledger, ReaderStep& report) {
-  TRY(const auto tables, published_tables(*database_, stream_));
-  std::vector<std::uint32_t> wanted;
-  for (StreamSource& source : sources_) {
-    wanted.push_back(source.relation);
-    if (source.broken) continue;
-    TRY(const std::string trouble, trouble_of(ledger, source, tables));
-    if (trouble.empty()) continue;
-    const std::uint32_t before = source.relation;
+Result<void> LogicalReader::tidy_tables(const Ledger& ledger, const std::vector<Suspect>& before,
+                                        ReaderStep& report) {
+  TRY(const auto now, find_suspects(ledger));
+  for (const Suspect& suspect : now) {
+    // What came later is for the next look, and the place that belongs to it.
+    if (std::find(before.begin(), before.end(), suspect) == before.end()) continue;
+    StreamSource& source = *std::find_if(sources_.begin(), sources_.end(), [&](const auto& its) {
+      return its.id == suspect.source_id;
+    });
+    const std::uint32_t relation = source.relation;
     const Result<void> admitted = admit(ledger, source);
     if (!admitted.ok() && !database_->is_alive()) return admitted;
-    wanted.back() = source.relation;
     break_down(source);
     source.broken = !admitted.ok();
     // Whatever the stream brings of the table that it knew is good, so only the rest is compared.
-    if (source.relation == before) source.load = Load::kCompare;
-    TRY_VOID(write_anew(ledger, source, trouble, admitted));
-    report.remarks.push_back(trouble + (admitted.ok() ? "; it is compared with the log" : ""));
+    if (source.relation == relation) source.load = Load::kCompare;
+    TRY_VOID(write_anew(ledger, source, suspect.why, admitted));
+    report.remarks.push_back(suspect.why + (admitted.ok() ? "; it is compared with the log" : ""));
   }
-  const bool has_others = std::any_of(tables.begin(), tables.end(), [&](const auto& table) {
-    return std::find(wanted.begin(), wanted.end(), table.oid) == wanted.end();
-  });
-  if (!has_others) return {};
-  // Left by a source that was removed, or was never added to the end; unless it is being added.
-  TRY(const auto lock, LoadLock::try_take(ledger, stream_id_));
-  if (!lock) return {};
-  TRY_VOID(read_registry(ledger));
-  wanted.clear();
+  return unpublish_leftovers(ledger);
+}
+
+// Of a source that was removed, or was never added to the end; unless it is being added.
+Result<void> LogicalReader::unpublish_leftovers(const Ledger& ledger) {
+  TRY(const auto tables, published_tables(*database_, stream_));
+  const auto is_left = [&](const PublishedTable& table) {
+    return std::none_of(sources_.begin(), sources_.end(),
+                        [&](const auto& source) { return source.relation == table.oid; });
+  };
+  if (std::none_of(tables.begin(), tables.end(), is_left)) return {};
+  std::optional<LoadLock> lock;
+  if (!lock_) {
+    TRY(lock, LoadLock::try_take(ledger, stream_id_));
+    if (!lock) return {};
+    TRY_VOID(read_registry(ledger));
+  }
+  std::vector<std::uint32_t> wanted;
   for (const StreamSource& source : sources_) wanted.push_back(source.relation);
   return unpublish_others(*database_, stream_, wanted);
 }
@@ -130,30 +187,23 @@ Result<void> LogicalReader::tidy_tables(const Ledger& ledger, ReaderStep& report
 Result<void> LogicalReader::mend(const Ledger& ledger) {
   for (StreamSource& source : sources_) {
     if (source.state != "active" || !source.retry_is_due) continue;
-    const std::uint32_t before = source.relation;
     const Result<void> mended = admit(ledger, source);
     if (!mended.ok() && !database_->is_alive()) return mended;
     source.retry_is_due = false;
     break_down(source);
     source.broken = !mended.ok();
-    const std::string trouble =
-        source.relation == before ? "" : "the table of source " + source.name + " was made anew";
-    TRY_VOID(write_anew(ledger, source, trouble, mended));
+    TRY_VOID(write_anew(ledger, source, "source " + source.name + " could not go on for a while",
+                        mended));
   }
   return {};
 }
 
-// What the ledger has to know of a source whose table had some trouble, and why it goes on or does not.
+// What the ledger has to know of a source that had some trouble, and why it goes on or does not.
 Result<void> LogicalReader::write_anew(const Ledger& ledger, const StreamSource& source,
                                        const std::string& trouble, const Result<void>& admitted) {
   return in_transaction(ledger, [&]() -> Result<void> {
-    if (admitted.ok() && !trouble.empty()) {
-      TRY_VOID(record_notice(
-          ledger,
-          {"resynchronised",
-           {source.name},
-           trouble + ". Changes that were made meanwhile are not in the log one by one; the "
-                     "table is compared with it instead, where it has a key."}));
+    if (admitted.ok()) {
+      TRY_VOID(record_notice(ledger, {"resynchronised", {source.name}, trouble + kMissed}));
     }
     TRY_VOID(write_stream_source(ledger, stream_id_, source));
     return admitted.ok() ? Result<void>() : note_breakdown(ledger, source, admitted.error());

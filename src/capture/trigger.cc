@@ -46,7 +46,7 @@ class TriggerMode : public CaptureMode {
   Result<std::string> triggers(const TriggerRequest& request) const override {
     TRY(std::string script, trigger_function(request));
     const std::string& table = request.definition.relation;
-    const bool statements = captures_statements(request.shape, request.track_changes);
+    const bool statements = captures_statements(request.shape);
     std::vector<std::string> names;
     // The name comes first among the triggers of a table, which fire in the order of their names:
     // what another trigger changes then comes after what made it fire.
@@ -61,8 +61,12 @@ class TriggerMode : public CaptureMode {
     script +=
         "-- Writers wait while this waits for other transactions, so it does not wait long.\n"
         "SET LOCAL lock_timeout = '1s';\n";
-    if (statements)
-      create("insert", "INSERT ON {} REFERENCING NEW TABLE AS added FOR EACH STATEMENT");
+    if (statements) {
+      const bool is_overtaken = request.track_changes && request.shape.has_after_triggers;
+      create("insert", is_overtaken
+                           ? "INSERT ON {} REFERENCING NEW TABLE AS added FOR EACH ROW"
+                           : "INSERT ON {} REFERENCING NEW TABLE AS added FOR EACH STATEMENT");
+    }
     if (request.track_changes) {
       create("change", statements ? "UPDATE OR DELETE ON {} FOR EACH ROW"
                                   : "INSERT OR UPDATE OR DELETE ON {} FOR EACH ROW");

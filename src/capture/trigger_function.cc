@@ -21,6 +21,13 @@ constexpr char kDelete = '3';
 // The variable of the loop over the rows of a statement.
 constexpr const char* kLoopRow = "r";
 
+constexpr const char* kIsFirst = R"sql(        IF TG_LEVEL = 'ROW' THEN
+          IF (SELECT a FROM added AS a LIMIT 1) *<> NEW THEN
+            RETURN NULL;
+          END IF;
+        END IF;
+)sql";
+
 const std::vector<std::string>& all_settings() {
   static const std::vector<std::string> settings{
       "datestyle = 'ISO'",      "timezone = 'UTC'",           "intervalstyle = 'postgres'",
@@ -186,7 +193,10 @@ std::pair<std::string, std::string> single_row(const SourceText& p) {
 // The rows of one statement. There is mostly one, which a single query hashes. If that fails, because there
 // are more or a column is not what it was, all are hashed at once; and if one of them cannot be, one by one,
 // so that no other is missed.
-std::string statement_part(const SourceText& p) {
+//
+// Where other triggers may change what was inserted, the trigger is one for rows, so that it fires before
+// these; it takes all rows of the statement with the first of them, which is told by its whole value.
+std::string statement_part(const SourceText& p, bool track_changes) {
   const auto [only, from] = single_row(p);
   const std::string time = p.has_time ? "w.tm" : "NULL";
   return fmt::format(
@@ -203,7 +213,7 @@ std::string statement_part(const SourceText& p) {
       times    timestamptz[];
     BEGIN
       BEGIN
-        SELECT {only}
+{is_first}        SELECT {only}
           INTO STRICT key, content{and_tm}
           FROM {from};
       EXCEPTION WHEN no_data_found THEN
@@ -245,8 +255,9 @@ std::string statement_part(const SourceText& p) {
 {one}    END;
     RETURN NULL;
 )sql",
-      fmt::arg("key", p.covered_key), fmt::arg("content", p.content), fmt::arg("time", time),
-      fmt::arg("only", only), fmt::arg("from", from), fmt::arg("and_tm", p.has_time ? ", tm" : ""),
+      fmt::arg("is_first", track_changes ? kIsFirst : ""), fmt::arg("key", p.covered_key),
+      fmt::arg("content", p.content), fmt::arg("time", time), fmt::arg("only", only),
+      fmt::arg("from", from), fmt::arg("and_tm", p.has_time ? ", tm" : ""),
       fmt::arg("columns", p.columns_to_client),
       fmt::arg("times", p.has_time ? "array_agg(w.tm)" : "NULL"), fmt::arg("limit", kArrayRows),
       fmt::arg("insert", insert_into_staging(p)), fmt::arg("id", p.id),
@@ -290,12 +301,8 @@ std::string delete_part(const SourceText& p) {
 // What fires most often is asked for first, since a question costs as much as a column does.
 std::string parts(const SourceText& p, bool by_statement, bool track_changes,
                   const std::string& key_changes) {
-  if (!track_changes) return by_statement ? statement_part(p) : insert_part(p);
-  // order_triggers() may have inserts taken row by row later.
-  const std::string inserted = by_statement
-                                   ? "\n    IF TG_LEVEL = 'STATEMENT' THEN" + statement_part(p) +
-                                         "    END IF;\n" + insert_part(p)
-                                   : insert_part(p);
+  const std::string inserted = by_statement ? statement_part(p, track_changes) : insert_part(p);
+  if (!track_changes) return inserted;
   return update_part(p, key_changes) + truncate_part(p) + "\n  IF TG_OP = 'INSERT' THEN" +
          inserted + "    RETURN NULL;\n  END IF;\n" + delete_part(p);
 }
@@ -324,14 +331,12 @@ std::string pinned_settings(const SourceDefinition& definition, const TableShape
   return out;
 }
 
-bool captures_statements(const TableShape& shape, bool track_changes) {
-  return shape.kind == 'r' && shape.ancestors.empty() && !shape.is_subscribed &&
-         !(track_changes && shape.has_after_triggers);
+bool captures_statements(const TableShape& shape) {
+  return shape.kind == 'r' && shape.ancestors.empty() && !shape.is_subscribed;
 }
 
 Result<std::string> trigger_function(const TriggerRequest& request) {
-  const bool by_statement =
-      request.by_statement.value_or(captures_statements(request.shape, request.track_changes));
+  const bool by_statement = request.by_statement.value_or(captures_statements(request.shape));
   const SourceText& p = request.text;
   TRY(const auto relation, pg::quote_literal(request.definition.relation));
   TRY(const auto changes, key_changes(request.definition, p));

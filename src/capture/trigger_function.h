@@ -19,10 +19,9 @@
 namespace pgtally {
 
 // Whether all rows of an INSERT or COPY are taken at once, which is several times cheaper where they
-// are many. Not of partitions, which a statement on their parent reaches; not of subscribers, whose
-// workers fire no statement triggers; nor where other triggers may change rows before the statement
-// ends, so that their changes would be recorded before the insert.
-[[nodiscard]] bool captures_statements(const TableShape& shape, bool track_changes);
+// are many. Not of partitions, which a statement on their parent reaches; nor of subscribers, whose
+// workers fire no statement triggers.
+[[nodiscard]] bool captures_statements(const TableShape& shape);
 
 // CREATE FUNCTION, and who may call it.
 [[nodiscard]] Result<std::string> trigger_function(const TriggerRequest& request);

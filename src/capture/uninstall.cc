@@ -5,6 +5,7 @@
 #include "capture/logical_setup.h"
 #include "ledger/registry.h"
 #include "ledger/sql_text.h"
+#include "postgres/errors.h"
 #include "postgres/quote.h"
 #include "postgres/transaction.h"
 
@@ -120,7 +121,7 @@ Result<std::string> drop_script(const Stream& stream) {
 Result<void> uninstall(const Ledger& ledger, const UninstallPlan& plan) {
   TRY(auto transaction, pg::Transaction::begin(ledger.connection()));
   auto done = ledger.connection().execute(plan.script);
-  if (!done.ok() && ledger.connection().last_sqlstate() == "55P03") {
+  if (!done.ok() && ledger.connection().last_sqlstate() == pg::kLockNotAvailable) {
     return retry(
         "somebody holds the ledger, or a table with a trigger of it: " + done.error().message,
         "Nothing was removed. Stop the service, and try again.");

@@ -6,6 +6,15 @@
 
 namespace pgtally::cli {
 
+namespace {
+
+std::string span(double seconds) {
+  return short_span(
+      std::chrono::microseconds(static_cast<std::int64_t>(std::min(seconds, 1e9) * 1e6)));
+}
+
+}  // namespace
+
 json::object json_source_in_full(const SourceStatus& source) {
   const SourceInfo& info = source.info;
   json::value failure = nullptr;
@@ -21,16 +30,19 @@ json::object json_source_in_full(const SourceStatus& source) {
   return object;
 }
 
+std::string waiting(const SourceStatus& source) {
+  return source.lag_is_counted ? with_thousands(source.lag_rows) : "-";
+}
+
 std::string behind(const SourceStatus& source) {
-  return short_span(std::chrono::microseconds(
-      static_cast<std::int64_t>(std::min(source.lag_seconds, 1e9) * 1e6)));
+  return span(source.lag_seconds);
 }
 
 void show_failures(Output& out, const std::vector<SourceStatus>& sources) {
   for (const SourceStatus& source : sources) {
     if (!source.info.failure) continue;
     out.line("");
-    out.line("  " + source.info.name + " fails since " + behind(source) +
+    out.line("  " + source.info.name + " fails since " + span(source.failing_seconds) +
              ", and is tried again: " + source.info.failure->message);
     if (!source.info.failure->hint.empty()) out.line("    " + source.info.failure->hint);
   }

@@ -12,6 +12,8 @@ namespace pgtally::cli {
 // What everybody may know of it, its last key, and why it fails if it does.
 [[nodiscard]] json::object json_source_in_full(const SourceStatus& source);
 
+// "1,024", or "-" where it is not known.
+[[nodiscard]] std::string waiting(const SourceStatus& source);
 // "0.4 s"
 [[nodiscard]] std::string behind(const SourceStatus& source);
 

@@ -94,8 +94,11 @@ void add_ledger(Families& out, const MetricSources& from) {
                  [](const SourceStatus& s) { return static_cast<double>(s.info.entries); });
   out.of_sources("pgtally_source_lag_rows", "Rows that wait to be sequenced", sources,
                  [](const SourceStatus& s) { return static_cast<double>(s.lag_rows); });
-  out.of_sources("pgtally_source_lag_seconds", "How long the first of them has waited", sources,
-                 [](const SourceStatus& s) { return s.lag_seconds; });
+  out.of_sources(
+      "pgtally_source_lag_seconds",
+      "How long the first of them has waited, or how long ago the last sweep began where "
+      "nothing else tells",
+      sources, [](const SourceStatus& s) { return s.lag_seconds; });
   out.of_sources("pgtally_source_late_rows", "Rows that only a sweep found", sources,
                  [](const SourceStatus& s) { return static_cast<double>(s.info.late_rows); });
   out.of_sources("pgtally_source_failing", "Whether nothing can be taken from it", sources,

@@ -63,7 +63,14 @@ Result<std::uint32_t> find_table(pg::Connection& connection, const std::string& 
 // pg_get_expr() waits for whoever has locked the table, and so would all who only look at its columns.
 Result<std::vector<TableColumn>> read_columns(pg::Connection& connection, std::uint32_t oid) {
   TRY(const auto rows, connection.query(std::string(kTypeParts) + R"sql(
-    SELECT a.attname::text, format_type(a.atttypid, NULL), format_type(a.atttypid, -1), a.atttypmod,
+    SELECT a.attname::text, format_type(a.atttypid, NULL),
+           -- Of a domain what it is over: a variable of the domain may refuse to be null.
+           (WITH RECURSIVE base(oid) AS (
+              SELECT a.atttypid
+              UNION ALL
+              SELECT b.typbasetype FROM base JOIN pg_type AS b USING (oid) WHERE b.typtype = 'd')
+            SELECT format_type(oid, -1) FROM base JOIN pg_type AS b USING (oid) WHERE b.typtype <> 'd'),
+           a.atttypmod,
            a.attnotnull, a.attgenerated <> '',
            CASE WHEN a.atttypid = 'xid8'::regtype THEN pg_get_expr(d.adbin, d.adrelid) END,
            (SELECT string_agg(DISTINCT format_type(t.oid, NULL), ', ')
@@ -147,7 +154,7 @@ Result<void> read_surroundings(pg::Connection& connection, TableShape& shape) {
            coalesce(parts.updates, 0)::bigint, coalesce(parts.deletes, 0)::bigint,
            EXISTS (SELECT FROM pg_subscription_rel WHERE srrelid = c.oid),
            EXISTS (SELECT FROM pg_trigger WHERE tgrelid = c.oid AND NOT tgisinternal
-                      AND tgtype & 1 = 1 AND tgtype & 66 = 0 AND tgname NOT LIKE '00\_%')
+                      AND tgtype & 1 = 1 AND tgtype & 66 = 0 AND tgname !~ '^00_.+_[0-9]+_(insert|change|truncate)$')
       FROM pg_class AS c
       LEFT JOIN LATERAL (
         SELECT array_agg(q.name ORDER BY q.name) AS names,

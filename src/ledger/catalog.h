@@ -17,7 +17,7 @@ namespace pgtally {
 struct TableColumn {
   std::string name;
   std::string type;       // format_type(oid, NULL): what a definition records
-  std::string cast_type;  // format_type(oid, -1): safe to cast to
+  std::string cast_type;  // format_type(oid, -1), of a domain its base type: safe to cast to
   std::int32_t typmod = -1;
   bool not_null = false;
   bool generated = false;

@@ -10,6 +10,7 @@
 #include "ledger/source_plan.h"
 #include "ledger/source_text.h"
 #include "pgtally/key.h"
+#include "postgres/errors.h"
 #include "postgres/quote.h"
 #include "postgres/transaction.h"
 
@@ -143,16 +144,10 @@ SELECT pgtally.define({id}, 0, {document});
       fmt::arg("existing", plan.skip_existing ? "'skip'" : "'record'"),
       fmt::arg("document", bytea_literal(as_bytes(document))));
   if (!plan.writer.empty()) {
-    TRY(const auto role, pg::quote_identifier(plan.writer));
     script += fmt::format(
-        fmt::runtime(ledger.sql(R"sql(-- To which of its sources, policy append_own says.
-GRANT USAGE ON SCHEMA pgtally TO {0};
-GRANT INSERT (source_id, source_position, source_time, data), SELECT (id)
-   ON pgtally.append_only_log TO {0};
-GRANT SELECT (source_id, name, mode, state, writer) ON pgtally.source TO {0};
-GRANT EXECUTE ON FUNCTION pgtally.append(bytea, text) TO {0};
-)sql")),
-        role);
+        "-- GRANT what writing to append sources takes; to which of them, policy append_own says.\n"
+        "SELECT {}.let_write({});\n",
+        ledger.schema(), writer);
   }
   if (definition.blind) {
     script += fmt::format("INSERT INTO {}.secret (source_id, secret) VALUES ({}, {});\n",
@@ -177,6 +172,7 @@ GRANT EXECUTE ON FUNCTION pgtally.append(bytea, text) TO {0};
                                        "pg_namespace WHERE nspname = $1",
                                        pg::Params().text(ledger.schema())));
     TRY(const auto role, owner.get<std::string>(0, 0));
+    script += fmt::format("SELECT {}.give_functions({});\n", ledger.schema(), id);
     TRY(const auto triggers,
         plan.mode->triggers({text, definition, *plan.table, role, plan.track_changes}));
     script += triggers;
@@ -189,7 +185,7 @@ Result<void> try_script(const Ledger& ledger, const std::string& script, bool& b
   busy = false;
   TRY(auto transaction, pg::Transaction::begin(ledger.connection()));
   if (auto done = ledger.connection().execute(script); !done.ok()) {
-    busy = ledger.connection().last_sqlstate() == "55P03";
+    busy = ledger.connection().last_sqlstate() == pg::kLockNotAvailable;
     return done;
   }
   const pg::CommitResult result = transaction.commit();
@@ -304,6 +300,11 @@ std::string remove_script(const Ledger& ledger, const SourceInfo& source) {
              fmt::format("(SELECT endpoint_id FROM {}.source WHERE source_id = {})",
                          ledger.schema(), source.id)) +
          drop_statements(ledger.schema(), source.id) +
+         (source.mode == "append"
+              ? fmt::format(
+                    "SELECT {0}.stop_writing(writer) FROM {0}.source WHERE source_id = {1};\n",
+                    ledger.schema(), source.id)
+              : "") +
          (source.mode == "trigger"
               ? fmt::format("DELETE FROM {0}.missed WHERE source_id = {1};\n"
                             "SET LOCAL lock_timeout = '1s';\n"

@@ -1,5 +1,7 @@
 #include "ledger/sequencer.h"
 
+#include "ledger/table_lock.h"
+
 namespace pgtally {
 namespace {
 
@@ -69,9 +71,10 @@ Result<BatchReport> Sequencer::take_batch(const Ledger& ledger, Road road) {
   TRY_VOID(ledger.execute("SELECT pgtally.lock_ledger()"));
   reached(Step::kLocked);
   TRY(report.reloaded, integrator_.load(ledger));
-  TRY(const Taken taken, take_rows(ledger, road));
-  report.rows = taken.rows;
-  report.may_have_more = taken.may_have_more;
+  auto taken = take_rows(ledger, road);
+  if (!taken.ok()) return table_locked(ledger).value_or(std::move(taken).error());
+  report.rows = taken->rows;
+  report.may_have_more = taken->may_have_more;
   TRY_VOID(integrator_.write(ledger));
 
   report.head = integrator_.head();

@@ -23,6 +23,7 @@ Result<void> add_lag(const Ledger& ledger, std::vector<SourceStatus>& sources) {
       if (source.info.id != id) continue;
       source.lag_rows = static_cast<std::uint64_t>(waiting);
       source.lag_seconds = std::max(0.0, seconds);
+      source.lag_is_counted = waiting > 0;
     }
   }
   return {};
@@ -33,7 +34,8 @@ void add_failures(std::vector<SourceStatus>& sources, Time now) {
   for (SourceStatus& source : sources) {
     if (!source.info.failure) continue;
     const auto failing_for = now.microseconds - source.info.failure->since.microseconds;
-    source.lag_seconds = std::max(source.lag_seconds, static_cast<double>(failing_for) / 1e6);
+    source.failing_seconds = std::max(0.0, static_cast<double>(failing_for) / 1e6);
+    source.lag_seconds = std::max(source.lag_seconds, source.failing_seconds);
   }
 }
 

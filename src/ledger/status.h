@@ -17,6 +17,8 @@ struct SourceStatus {
   // How long the first of them has waited, by the time that it claims. Of a source that only sweeps find
   // rows of, and that is too large or too far away to be counted: how long ago the last one began.
   double lag_seconds = 0;
+  bool lag_is_counted = true;  // false: of such a source, so that lag_rows says nothing
+  double failing_seconds = 0;  // since when it fails
 };
 
 struct LedgerStatus {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "ledger/table_lock.h"
 #include "postgres/transaction.h"
 
 namespace pgtally {
@@ -49,9 +50,11 @@ Result<std::vector<SweepTarget>> sweep_targets(const Ledger& ledger) {
 Result<SweepProgress> sweep_window(const Ledger& ledger, std::int32_t source_id) {
   TRY(auto transaction, pg::Transaction::begin(ledger.connection()));
   TRY_VOID(ledger.execute("SELECT pgtally.lock_ledger()"));
-  TRY(const auto rows,
+  auto stepped =
       ledger.query("SELECT done, scanned, staged FROM pgtally.sweep_step($1::int4, $2::int4)",
-                   pg::Params().int4(source_id).int4(kSweepWindow)));
+                   pg::Params().int4(source_id).int4(kSweepWindow));
+  if (!stepped.ok()) return table_locked(ledger).value_or(std::move(stepped).error());
+  const pg::Rows& rows = *stepped;
   SweepProgress progress;
   TRY(progress.done, rows.get<bool>(0, 0));
   TRY(const auto scanned, rows.get<std::int64_t>(0, 1));

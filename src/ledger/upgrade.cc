@@ -10,6 +10,7 @@
 #include "ledger/registry.h"
 #include "ledger/source_text.h"
 #include "ledger/sql_text.h"
+#include "postgres/errors.h"
 #include "postgres/quote.h"
 #include "postgres/transaction.h"
 
@@ -125,7 +126,7 @@ Result<std::string> capture_functions(const Ledger& ledger, CaptureModes modes,
   TRY(const auto rows, ledger.query(R"sql(
     SELECT s.source_id, s.name, s.mode, s.definition,
            coalesce((to_jsonb(s) ->> 'track_changes')::bool, false),
-           (SELECT bool_or(t.tgtype & 1 = 0 AND t.tgtype & 4 <> 0)
+           (SELECT bool_or(t.tgnewtable IS NOT NULL)
               FROM pg_trigger AS t JOIN pg_proc AS f ON f.oid = t.tgfoid
              WHERE f.proname = format('trigger_%s', s.source_id)
                AND f.pronamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1))
@@ -188,7 +189,7 @@ Result<std::optional<UpgradePlan>> attempt(const Ledger& ledger, CaptureModes mo
   TRY(auto plan, plan_upgrade(ledger, modes));
   if (const auto run = ledger.connection().execute(plan.script); !run.ok()) {
     const std::string_view state = ledger.connection().last_sqlstate();
-    if (state == "55P03" || state == "40P01") return std::optional<UpgradePlan>{};
+    if (state == pg::kLockNotAvailable || state == "40P01") return std::optional<UpgradePlan>{};
     return run.error().within("upgrading");
   }
   const pg::CommitResult result = transaction.commit();
@@ -226,6 +227,9 @@ Result<UpgradePlan> plan_upgrade(const Ledger& ledger, CaptureModes modes) {
   plan.script +=
       fmt::format(fmt::runtime(ledger.sql(R"sql(
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA pgtally FROM PUBLIC;
+SELECT pgtally.let_write(w.writer)
+  FROM (SELECT DISTINCT writer FROM pgtally.source WHERE state <> 'removed') AS w
+  JOIN pg_roles AS r ON r.rolname = w.writer;
 UPDATE pgtally.ledger
    SET schema_version = {version}, oldest_version = greatest(oldest_version, {oldest});
 )sql")),

@@ -16,7 +16,7 @@ constexpr std::array<std::string_view, 8> kPassing = {
     "25P03",  // idle_in_transaction_session_timeout
     "40001",  // serialization_failure
     "40P01",  // deadlock_detected
-    "55P03",  // lock_not_available
+    kLockNotAvailable,
 };
 
 constexpr std::string_view kCancelledOnRequest = "canceling statement due to user request";

@@ -17,6 +17,9 @@
 
 namespace pgtally::pg {
 
+// SQLSTATE of a lock that did not come in time.
+inline constexpr std::string_view kLockNotAvailable = "55P03";
+
 // `sqlstate` is empty for what libpq itself refused. `severity` is not translated: ERROR, FATAL, ….
 // `where` is the place in the statement, as `line 2, column 8: "SELECT x"`; empty if not known.
 struct SqlError {

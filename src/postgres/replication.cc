@@ -127,6 +127,10 @@ Result<Received> Replication::parse(ByteView message) {
 }
 
 Result<void> Replication::send_status(const StreamStatus& status) {
+  return send_status(status, false);
+}
+
+Result<void> Replication::send_status(const StreamStatus& status, bool asks_for_answer) {
   if (!streaming_) return not_streaming();
   ByteWriter out;
   out.u8('r');
@@ -134,7 +138,7 @@ Result<void> Replication::send_status(const StreamStatus& status) {
   out.u64(status.flushed.value);
   out.u64(status.applied.value);
   out.u64(static_cast<std::uint64_t>(microseconds_since_2000()));
-  out.u8(0);  // asks for no answer
+  out.u8(asks_for_answer ? 1 : 0);
   const std::string_view bytes = as_text(out.bytes());
   PGconn* const handle = session().handle();
   if (PQputCopyData(handle, bytes.data(), static_cast<int>(bytes.size())) != 1 ||
@@ -148,7 +152,7 @@ Result<void> Replication::send_status(const StreamStatus& status) {
 
 Result<void> Replication::keep_alive() {
   if (Clock::now() - status_sent_ < kStatusInterval) return {};
-  return send_status(status_);
+  return send_status(status_, true);
 }
 
 Result<void> Replication::stop(milliseconds timeout) {

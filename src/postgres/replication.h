@@ -126,7 +126,7 @@ class Replication {
   // Tells the server what the client has. May go out while received messages are still in work.
   [[nodiscard]] Result<void> send_status(const StreamStatus& status);
 
-  // Repeats the last status if kStatusInterval has passed. Call it every few seconds while work
+  // Repeats the last status if kStatusInterval has passed, and asks for a Keepalive. Call it every few seconds while work
   // keeps you from receive(): the server hangs up after wal_sender_timeout without a word.
   [[nodiscard]] Result<void> keep_alive();
 
@@ -154,6 +154,7 @@ class Replication {
   explicit Replication(Connection connection) : connection_(std::move(connection)) {}
 
   [[nodiscard]] Session& session() { return connection_.session(); }
+  [[nodiscard]] Result<void> send_status(const StreamStatus& status, bool asks_for_answer);
   // The next message of the stream into message_, or false where none came by `deadline`.
   [[nodiscard]] Result<bool> await_message(std::chrono::steady_clock::time_point deadline);
   [[nodiscard]] Result<Received> parse(ByteView message);

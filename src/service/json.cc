@@ -17,10 +17,15 @@ json::array json_strings(const std::vector<std::string>& strings) {
 
 json::object json_source(const SourceStatus& source) {
   const SourceInfo& info = source.info;
-  return {{"name", info.name},           {"mode", info.mode},
-          {"state", info.state},         {"entries", info.entries},
-          {"lag_rows", source.lag_rows}, {"lag_seconds", source.lag_seconds},
-          {"late_rows", info.late_rows}, {"open_holes", info.open_holes}};
+  return {{"name", info.name},
+          {"mode", info.mode},
+          {"state", info.state},
+          {"entries", info.entries},
+          {"lag_rows", source.lag_rows},
+          {"lag_seconds", source.lag_seconds},
+          {"lag_is_counted", source.lag_is_counted},
+          {"late_rows", info.late_rows},
+          {"open_holes", info.open_holes}};
 }
 
 json::value json_witnessed(const std::optional<StoredCheckpoint>& witnessed, TreeSize newest) {

@@ -44,15 +44,22 @@ Result<std::optional<SweepProgress>> sweep(const Ledger& ledger, const SweepTarg
   return std::optional<SweepProgress>();
 }
 
-// Tables get triggers of their own at any time.
-Result<void> order_triggers(const Ledger& ledger) {
-  TRY(const auto rows, ledger.query("SELECT pgtally.order_triggers()"));
-  for (std::size_t r = 0; r < rows.size(); ++r) {
-    TRY(const auto name, rows.get<std::string>(r, 0));
-    log(LogLevel::kInfo, "takes inserts row by row, ahead of row triggers that the table has got",
-        {{"source", name}});
+// Tables get triggers of their own at any time. Goes on until there is none left to be ordered, or one
+// that cannot be: `trouble` is what was said of that last.
+Result<void> order_triggers(const Ledger& ledger, std::string& trouble) {
+  while (true) {
+    TRY(const auto rows, ledger.query("SELECT source, trouble FROM pgtally.order_triggers()"));
+    TRY(const auto source, rows.get<std::optional<std::string>>(0, 0));
+    TRY(auto its_trouble, rows.get<std::optional<std::string>>(0, 1));
+    if (!source) return {};
+    if (its_trouble) {
+      if (trouble != *its_trouble) log(LogLevel::kWarning, *its_trouble, {{"source", *source}});
+      trouble = std::move(*its_trouble);
+      return {};
+    }
+    log(LogLevel::kInfo, "takes inserts ahead of row triggers that the table has got",
+        {{"source", *source}});
   }
-  return {};
 }
 
 // One connected stretch of the service's life.
@@ -128,7 +135,7 @@ class Session {
     }
     if (now() >= next_ordering_) {
       next_ordering_ = now() + kOrderingInterval;
-      TRY_VOID(order_triggers(ledger_));
+      TRY_VOID(order_triggers(ledger_, order_trouble_));
     }
     if (now() < next_sweep_check_) return false;
     TRY_VOID(readers_.refresh(ledger_));
@@ -158,6 +165,7 @@ class Session {
   SteadyTime next_sweep_check_{};
   SteadyTime next_pruning_{};
   SteadyTime next_ordering_{};
+  std::string order_trouble_;
 };
 
 Result<Road> choose_road(const Ledger& ledger, const RunnerOptions& options) {
@@ -167,7 +175,8 @@ Result<Road> choose_road(const Ledger& ledger, const RunnerOptions& options) {
 
 Result<std::uint64_t> rows_waiting(const Ledger& ledger) {
   TRY(const auto rows,
-      ledger.query("SELECT coalesce(sum(waiting_rows), 0)::bigint FROM pgtally.waiting()"));
+      ledger.query("SELECT coalesce(sum(w.waiting_rows), 0)::bigint FROM pgtally.waiting() AS w "
+                   "JOIN pgtally.source AS s USING (source_id) WHERE NOT s.sweeps_only"));
   TRY(const auto count, rows.get<std::int64_t>(0, 0));
   return static_cast<std::uint64_t>(count);
 }
@@ -221,7 +230,8 @@ Result<OnceReport> run_once(pg::Connection& connection, const RunnerOptions& opt
   TRY(Cycle cycle, make_cycle(ledger, options, &report.not_signed_because));
   TRY_VOID(cycle.check(ledger));
   if (options.readers) TRY_VOID(read_everything(ledger, options.readers));
-  TRY_VOID(order_triggers(ledger));
+  std::string trouble;
+  TRY_VOID(order_triggers(ledger, trouble));
 
   TRY(const auto targets, sweep_targets(ledger));
   std::uint64_t total = 0;

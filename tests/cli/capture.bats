@@ -12,6 +12,15 @@ teardown() {
   clean_up
 }
 
+# as_user ROLE: how pgtally connects to the test's database as ROLE.
+as_user() {
+  if [[ -n "${PGTALLY_DATABASE:-}" ]]; then
+    echo "$PGTALLY_DATABASE user=$1"
+  else
+    pgtally psql -XqAt -c "SELECT format('host=%s port=%s user=%s dbname=%s', split_part(current_setting('unix_socket_directories'), ',', 1), current_setting('port'), '$1', current_database())"
+  fi
+}
+
 @test "a domain does not keep others' transaction ids out, so mode xid asks for a check of the table" {
   sql "CREATE DOMAIN own_xid AS xid8 CHECK (VALUE = pg_current_xact_id());
        CREATE TABLE a (id bigint PRIMARY KEY, xid own_xid NOT NULL DEFAULT pg_current_xact_id());
@@ -121,6 +130,69 @@ lag() {
   [[ "$output" == *"row-level security"* ]]
   run sql "SET ROLE $app; SELECT * FROM pgtally.secret"
   [[ "$output" == *"permission denied"* ]]
-  pgtally uninstall --yes-remove bank.example/capture --quiet
+  pgtally source add more --append --writer "$app" --quiet
+  pgtally source remove theirs --quiet
+  [ "$(sql "SET ROLE $app; SELECT pgtally.append('x', 'more') > 0")" = t ]
+  pgtally source remove more --quiet
   sql "DROP ROLE $app"
+}
+
+@test "a role that is gone keeps nobody else from writing" {
+  sql "CREATE ROLE ${DATABASE:-cli}_one LOGIN; CREATE ROLE ${DATABASE:-cli}_two LOGIN"
+  pgtally source add one --append --writer "${DATABASE:-cli}_one" --quiet
+  pgtally source add two --append --writer "${DATABASE:-cli}_two" --quiet
+  sql "DROP OWNED BY ${DATABASE:-cli}_one; DROP ROLE ${DATABASE:-cli}_one"
+  [ "$(sql "SET ROLE ${DATABASE:-cli}_two; SELECT pgtally.append('x', 'two') > 0")" = t ]
+  pgtally source remove one --quiet
+  pgtally source remove two --quiet
+  sql "DROP ROLE ${DATABASE:-cli}_two"
+}
+
+@test "the service of a role that only sequences goes on without what needs a reader" {
+  role="${DATABASE:-cli}_svc"
+  db="$(sql "SELECT current_database()")"
+  sql "CREATE ROLE $role LOGIN; GRANT \"${db}_pgtally_sequencer\" TO $role;
+       CREATE TABLE a (id bigint PRIMARY KEY); INSERT INTO a VALUES (1);
+       CREATE TABLE l (id bigint PRIMARY KEY)"
+  pgtally source add a --table a --mode poll --quiet
+  pgtally source add l --table l --mode logical --quiet
+  PGTALLY_DATABASE="$(as_user "$role")" run pgtally run --once
+  echo "$output"
+  [ "$status" -eq 0 ]
+  [ "$(sql "SELECT count(*) FROM pgtally.processed_log JOIN pgtally.source USING (source_id) WHERE name = 'a' AND operation = 1")" = 1 ]
+  run pgtally source list
+  [[ "$output" == *"l fails since"*"may not read for it"* ]]
+  pgtally run --once --quiet
+  run pgtally source list
+  [[ "$output" != *"fails since"* ]]
+  pgtally uninstall --yes-remove bank.example/capture --quiet
+  sql "DROP ROLE $role"
+}
+
+@test "a source that a superuser adds for the owner of the ledger can be read by the owner" {
+  role="${DATABASE:-cli}_own"
+  db="$(sql "SELECT current_database()")"
+  pgtally uninstall --yes-remove bank.example/capture --quiet
+  sql "CREATE ROLE $role LOGIN; GRANT CREATE ON DATABASE \"$db\" TO $role;
+       CREATE TABLE a (id bigint PRIMARY KEY); INSERT INTO a VALUES (1); GRANT SELECT ON a TO $role"
+  PGTALLY_DATABASE="$(as_user "$role")" pgtally init --origin bank.example/own --roles none --quiet
+  pgtally source add a --table a --mode trigger --quiet
+  PGTALLY_DATABASE="$(as_user "$role")" pgtally run --once --quiet
+  [ "$(sql "SELECT count(*) FROM pgtally.processed_log JOIN pgtally.source USING (source_id) WHERE name = 'a' AND operation = 1")" = 1 ]
+  pgtally uninstall --yes-remove bank.example/own --quiet
+  sql "DROP OWNED BY $role; DROP ROLE $role"
+}
+
+@test "a key and a column may be of domains of any kind" {
+  sql "CREATE DOMAIN posint AS int NOT NULL CHECK (VALUE > 0);
+       CREATE TYPE mood AS ENUM ('good', 'bad'); CREATE DOMAIN temper AS mood;
+       CREATE TABLE a (id posint PRIMARY KEY, m temper); INSERT INTO a VALUES (1, 'good'), (2, NULL)"
+  pgtally source add a --table a --mode poll --quiet
+  pgtally source add b --table a --mode trigger --quiet
+  sql "INSERT INTO a VALUES (3, 'bad')"
+  pgtally run --once --quiet
+  run pgtally audit
+  [ "$status" -eq 0 ]
+  [[ "$output" == *"all is well"* ]]
+  [ "$(sql "SELECT count(*) FROM pgtally.processed_log WHERE operation = 1")" = 6 ]
 }

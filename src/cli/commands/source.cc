@@ -185,8 +185,8 @@ class SourceList : public Command {
       object["definition"] = info.definition;
       object["last_sweep"] = info.last_sweep ? json_time(*info.last_sweep) : json::value(nullptr);
       list.push_back(std::move(object));
-      table.add({info.name, info.mode, info.state, with_thousands(info.entries),
-                 with_thousands(source.lag_rows), behind(source), info.blind ? "yes" : "no",
+      table.add({info.name, info.mode, info.state, with_thousands(info.entries), waiting(source),
+                 behind(source), info.blind ? "yes" : "no",
                  definition.relation + (info.place ? " at " + *info.place : "")});
     }
     if (context.json()) {

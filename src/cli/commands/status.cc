@@ -120,7 +120,7 @@ class Status : public Command {
                 2);
     for (const SourceStatus& source : status.sources) {
       table.add({source.info.name, source.info.mode, with_thousands(source.info.entries),
-                 with_thousands(source.lag_rows), behind(source), cut(source.info.last_key, 30),
+                 waiting(source), behind(source), cut(source.info.last_key, 30),
                  state_of(source.info)});
     }
     out.write(table.text());

@@ -60,7 +60,7 @@ TEST_F(LogicalTable, that_took_the_place_of_another_is_followed_after_what_came_
   EXPECT_EQ(ledger_.psql("SELECT count(*) FROM pg_publication_tables WHERE tablename = 'was'"),
             "0");
   EXPECT_EQ(ledger_.psql("SELECT count(*) FROM pgtally.processed_log WHERE operation = 6 AND "
-                         "convert_from(data, 'UTF8') LIKE '%was made anew%'"),
+                         "convert_from(data, 'UTF8') LIKE '%is another one than before%'"),
             "1");
 }
 
@@ -76,7 +76,8 @@ TEST_F(LogicalTable, that_is_gone_shows_the_source_as_failing_until_there_is_one
 
 // Publishing its updates would make them fail.
 TEST_F(LogicalTable, made_anew_without_a_key_is_not_published_before_its_updates_can_be_followed) {
-  ledger_.psql("DROP TABLE p; CREATE TABLE p (id int UNIQUE, v int); INSERT INTO p VALUES (2, 2)");
+  ledger_.psql(
+      "DROP TABLE p; CREATE TABLE p (id int NOT NULL UNIQUE, v int); INSERT INTO p VALUES (2, 2)");
   expect_state("failing");
   ledger_.psql("UPDATE p SET v = 3");
   ledger_.psql("ALTER TABLE p REPLICA IDENTITY FULL; UPDATE pgtally.failure SET retry_at = now()");

@@ -67,6 +67,27 @@ TEST_F(Failing, is_set_aside_by_the_services_road_as_well) {
   EXPECT_EQ(ledger.gaps(), "");
 }
 
+TEST_F(Failing, a_locked_table_holds_up_no_other_source) {
+  insert_everywhere("2");
+  auto locker = ledger.connect();
+  must(locker.execute("BEGIN; LOCK TABLE p"));
+  EXPECT_EQ(ledger.drain(), 2);
+  EXPECT_EQ(failing(), "p 55P03");
+  EXPECT_EQ(ledger.psql("SELECT message FROM pgtally.failure"),
+            "its table is locked by another transaction");
+  EXPECT_EQ(ledger.psql("SELECT count(*) FROM pgtally.waiting() WHERE waiting_rows > 0"), "0");
+  let_it_be_tried_again();
+  ledger.psql("INSERT INTO q VALUES (3)");
+  EXPECT_EQ(take_fast(), 1U);
+  EXPECT_EQ(failing(), "p 55P03");
+  must(locker.execute("ROLLBACK; BEGIN; LOCK TABLE q"));
+  let_it_be_tried_again();
+  ledger.psql("INSERT INTO x (id, v) VALUES (3, 'v')");
+  EXPECT_EQ(take_fast(), 2U);
+  EXPECT_EQ(failing(), "q 55P03");
+  must(locker.execute("ROLLBACK"));
+}
+
 TEST_F(Failing, loses_nothing_and_comes_back_by_itself_when_the_cause_is_gone) {
   insert_everywhere("2");
   ledger.psql("ALTER TABLE p RENAME TO elsewhere");

@@ -170,9 +170,9 @@ TEST_F(RoleRights, each_role_may_call_the_functions_that_are_meant_for_it_and_no
       {"writer", "append"},
       {"reader", "documents waiting"},
       {"sequencer",
-       "clear_failure documents lock_ledger may_have_more note_failure order_triggers "
-       "overtaken_triggers process_next_batch prune set_aside_failing settle_step sweep_step "
-       "take_inserts_by_row thin_checkpoints waiting"}};
+       "clear_failure documents forget_overtaken lock_ledger may_have_more note_failure "
+       "note_overtaken order_triggers overtaken_triggers process_next_batch prune "
+       "set_aside_failing settle_step sweep_step take_inserts_first thin_checkpoints waiting"}};
   for (const auto& [role, functions] : expected) {
     EXPECT_EQ(ledger.psql("SELECT string_agg(proname, ' ' ORDER BY proname) FROM pg_proc WHERE "
                           "pronamespace = 'pgtally'::regnamespace AND has_function_privilege('" +
