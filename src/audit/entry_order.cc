@@ -292,8 +292,10 @@ void EntryOrder::take_notice(LeafIndex id, std::string_view text) {
     if (found == states_.end()) continue;
     std::vector<Pause>& known = found->second.logged.pauses;
     const bool is_paused = !known.empty() && !known.back().to;
-    if (notice->begins && !is_paused) known.push_back({id, {}});
-    if (!notice->begins && is_paused) known.back().to = id;
+    using Kind = PauseNotice::Kind;
+    if (notice->kind == Kind::kBegins && !is_paused) known.push_back({id, {}});
+    if (notice->kind == Kind::kEnds && is_paused) known.back().to = id;
+    if (notice->kind == Kind::kMissed) found->second.logged.missed.push_back(id);
   }
 }
 

@@ -15,8 +15,16 @@ std::optional<PauseNotice> pause_of(std::string_view notice) {
     return found == all.end() ? Document() : found->second;
   };
   PauseNotice pause;
-  pause.begins = member("event") == Document("paused");
-  if (!pause.begins && member("event") != Document("resumed")) return {};
+  const Document event = member("event");
+  if (event == Document("paused")) {
+    pause.kind = PauseNotice::Kind::kBegins;
+  } else if (event == Document("resumed")) {
+    pause.kind = PauseNotice::Kind::kEnds;
+  } else if (event == Document("resynchronised") || event == Document("missed")) {
+    pause.kind = PauseNotice::Kind::kMissed;
+  } else {
+    return {};
+  }
   const Document sources = member("sources");
   if (sources.as_array() == nullptr) return {};
   for (const Document& source : *sources.as_array()) {

@@ -19,7 +19,12 @@ struct Pause {
 };
 
 struct PauseNotice {
-  bool begins = false;  // or ends
+  enum class Kind {
+    kBegins,
+    kEnds,
+    kMissed
+  };  // the last: changes from before it were not recorded
+  Kind kind = Kind::kBegins;
   std::vector<std::string> sources;
 };
 

@@ -347,7 +347,8 @@ Result<void> RowPass::judge_numbers(const LoggedSource& logged, const RowPlace& 
     judge.leave_undecided(differing, because);
   } else {
     judge.accuse(rows > most ? FindingKind::kUnrecorded : FindingKind::kMissing,
-                 fmt::format("{} rows", rows > most ? most : least), fmt::format("{} rows", rows));
+                 fmt::format("{} rows", rows > most ? most : least),
+                 fmt::format("{} rows{}", rows, judge.notices_since(LeafIndex{0})));
   }
   return {};
 }

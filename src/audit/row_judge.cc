@@ -134,15 +134,18 @@ std::string RowJudge::undecided(const Difference& d, const Later* later) {
 }
 
 // What was changed then is not in the log, and the log says so.
-std::string RowJudge::pauses_since(const KeyState& state) const {
-  if (!place_->tracks_changes || state.is_staged()) return {};
+std::string RowJudge::notices_since(LeafIndex id) const {
   std::string text;
   for (const Pause& pause : source_->pauses) {
-    if (pause.to && *pause.to < state.id) continue;
+    if (pause.to && *pause.to < id) continue;
     text += fmt::format(
         "{} from entry {} to {}",
         text.empty() ? "; the source was paused, and its changes not recorded," : ",",
         pause.from.value, pause.to ? "entry " + std::to_string(pause.to->value) : "now");
+  }
+  const auto missed = std::ranges::upper_bound(source_->missed, id);
+  if (missed != source_->missed.end()) {
+    text += fmt::format("; changes were missed, as the notice in entry {} says", missed->value);
   }
   return text;
 }
@@ -182,8 +185,10 @@ Result<void> RowJudge::judge(const Difference& d, const Later* later) {
   }
   if (is_about_gone_columns(d)) return {};
   Finding finding = finding_of(d);
-  if (d.kind == Kind::kChanged || d.kind == Kind::kMissing)
-    finding.actual += pauses_since(*d.state);
+  const bool may_have_been_missed = d.kind == Kind::kChanged || d.kind == Kind::kMissing;
+  if (may_have_been_missed && place_->tracks_changes && !d.state->is_staged()) {
+    finding.actual += notices_since(d.state->id);
+  }
   if (d.state != nullptr && log_->suspects.doubt(d.state->id) == Doubt::kRange) {
     log_->suspects.pin(d.state->id);
     finding.kind = FindingKind::kLog;

@@ -46,6 +46,9 @@ class RowJudge {
   // Gives the findings the keys of their entries, and hands them over.
   [[nodiscard]] Result<void> finish(AuditedLog& log);
 
+  // What the log itself says of changes that were not recorded, from that entry on; empty if nothing.
+  [[nodiscard]] std::string notices_since(LeafIndex id) const;
+
  private:
   struct Held {
     Finding finding;
@@ -57,7 +60,6 @@ class RowJudge {
   [[nodiscard]] bool is_explained(const Difference& difference, const Later& later) const;
   // Why it cannot be decided; empty if it can.
   [[nodiscard]] std::string undecided(const Difference& difference, const Later* later);
-  [[nodiscard]] std::string pauses_since(const KeyState& state) const;
   [[nodiscard]] bool is_about_gone_columns(const Difference& difference);
   void hold(const Difference& difference, Finding finding);
   void hold_undecided(const Difference& difference, const std::string& because);

@@ -22,6 +22,11 @@ Result<std::string> qualified_name(pg::Connection& source, std::uint32_t oid) {
   return rows.get<std::string>(0, 0);
 }
 
+const char* options_of(bool changes) {
+  return changes ? "publish = 'insert, update, delete, truncate', publish_via_partition_root = true"
+                 : "publish = 'insert, truncate', publish_via_partition_root = true";
+}
+
 Error cannot_publish(const Error& error, const std::string& table) {
   return Error{error.code, "publishing " + table + " failed: " + error.message,
                error.hint.empty()
@@ -68,17 +73,14 @@ Result<SlotState> read_slot(pg::Connection& source, const std::string& slot) {
 }
 
 Result<void> ensure_publications(pg::Connection& source, const Stream& stream) {
-  const std::pair<std::string, const char*> publications[] = {
-      {stream.publication, "insert, update, delete, truncate"},
-      {stream.insert_publication, "insert, truncate"}};
-  for (const auto& [name, publishes] : publications) {
+  for (const bool changes : {true, false}) {
+    const std::string& name = changes ? stream.publication : stream.insert_publication;
     TRY(const auto rows,
         source.query("SELECT FROM pg_publication WHERE pubname = $1", pg::Params().text(name)));
     if (!rows.empty()) continue;
     TRY(const auto quoted_name, pg::quote_identifier(name));
-    TRY_VOID(source.execute(fmt::format(
-        "CREATE PUBLICATION {} WITH (publish = '{}', publish_via_partition_root = true)",
-        quoted_name, publishes)));
+    TRY_VOID(source.execute(
+        fmt::format("CREATE PUBLICATION {} WITH ({})", quoted_name, options_of(changes))));
   }
   return {};
 }
@@ -96,6 +98,8 @@ Result<std::vector<PublishedTable>> published_tables(pg::Connection& source, con
     SELECT r.prrelid, quote_ident(n.nspname) || '.' || quote_ident(c.relname), p.pubname = $1,
            -- PostgreSQL 14 has neither column.
            num_nonnulls(to_jsonb(r) ->> 'prattrs', to_jsonb(r) ->> 'prqual') > 0
+           OR NOT (p.pubinsert AND p.pubtruncate AND p.pubviaroot
+                   AND (p.pubname <> $1 OR p.pubupdate AND p.pubdelete))
       FROM pg_publication_rel AS r JOIN pg_publication AS p ON p.oid = r.prpubid
       JOIN pg_class AS c ON c.oid = r.prrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
      WHERE p.pubname IN ($1, $2) ORDER BY r.prrelid)sql",
@@ -124,10 +128,14 @@ Result<void> publish(pg::Connection& source, const Stream& stream, std::uint32_t
   bool is_there = false;
   for (const PublishedTable& published : tables) {
     if (published.oid != oid) continue;
-    if (published.changes == changes)
+    if (published.changes == changes && !published.in_part) {
       is_there = true;
-    else
-      script += fmt::format("ALTER PUBLICATION {} DROP TABLE {};", other, table);
+      continue;
+    }
+    script += fmt::format("ALTER PUBLICATION {} DROP TABLE {};",
+                          published.changes == changes ? wanted : other, table);
+    if (published.changes != changes) continue;
+    script += fmt::format("ALTER PUBLICATION {} SET ({});", wanted, options_of(changes));
   }
   if (!is_there) script += fmt::format("ALTER PUBLICATION {} ADD TABLE {};", wanted, table);
   if (script.empty()) return {};

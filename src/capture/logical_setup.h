@@ -42,12 +42,14 @@ struct PublishedTable {
   std::uint32_t oid = 0;
   std::string qualified;
   bool changes = false;  // in the publication of all changes
-  bool in_part = false;  // with a list of columns, or a condition for rows
+  bool in_part =
+      false;  // with a list of columns, a condition for rows, or not all kinds of changes
 };
 [[nodiscard]] Result<std::vector<PublishedTable>> published_tables(pg::Connection& source,
                                                                    const Stream& stream);
 
-// Puts the table into one of the two publications and takes it out of the other, as one transaction.
+// Puts the whole table into one of the two publications and takes it out of the other, as one
+// transaction.
 [[nodiscard]] Result<void> publish(pg::Connection& source, const Stream& stream, std::uint32_t oid,
                                    bool changes);
 // Takes all tables out that are not among `wanted`.

@@ -56,14 +56,14 @@ Result<std::vector<LogicalReader::Suspect>> LogicalReader::find_suspects(const L
     const std::string its = "table " + names[i] + " of source " + source.name;
     const bool is_published =
         std::any_of(published.begin(), published.end(), [&](const PublishedTable& p) {
-          return p.oid == source.relation && (p.changes || !source.track_changes);
+          return p.oid == source.relation && (p.changes || !source.track_changes) && !p.in_part;
         });
     if (!tables[i]) {
       suspects.push_back({source.id, tables[i], its + " is gone"});
     } else if (*tables[i] != source.relation) {
       suspects.push_back({source.id, tables[i], its + " is another one than before"});
     } else if (!is_published) {
-      suspects.push_back({source.id, tables[i], its + " was not published any more"});
+      suspects.push_back({source.id, tables[i], its + " was not published, or in part only"});
     }
   }
   return suspects;

@@ -293,6 +293,7 @@ std::string remove_script(const Ledger& ledger, const SourceInfo& source) {
              "UPDATE {0}.source SET state = 'removed' WHERE source_id = {1};\n"
              "DELETE FROM {0}.hole WHERE source_id = {1};\n"
              "DELETE FROM {0}.barrier WHERE reader = {1};\n"
+             "DELETE FROM {0}.failure WHERE source_id = {1};\n"
              "DELETE FROM {0}.sweep WHERE source_id = {1} AND finished_at IS NULL;\n",
              ledger.schema(), source.id) +
          forget_endpoint_text(

@@ -16,11 +16,16 @@ std::string notice(const std::string& event, const std::string& sources) {
 TEST(PauseNotice, says_of_which_sources_changes_are_not_recorded) {
   const auto paused = pause_of(notice("paused", R"(["payment","login"])"));
   ASSERT_TRUE(paused);
-  EXPECT_TRUE(paused->begins);
+  EXPECT_EQ(paused->kind, PauseNotice::Kind::kBegins);
   EXPECT_THAT(paused->sources, ElementsAre("payment", "login"));
   const auto resumed = pause_of(notice("resumed", R"(["payment"])"));
   ASSERT_TRUE(resumed);
-  EXPECT_FALSE(resumed->begins);
+  EXPECT_EQ(resumed->kind, PauseNotice::Kind::kEnds);
+  for (const char* event : {"missed", "resynchronised"}) {
+    const auto missed = pause_of(notice(event, R"(["payment"])"));
+    ASSERT_TRUE(missed);
+    EXPECT_EQ(missed->kind, PauseNotice::Kind::kMissed);
+  }
 }
 
 TEST(PauseNotice, is_no_notice_of_another_event_and_nothing_else) {
