@@ -124,7 +124,8 @@ BEGIN
   FOR f IN
     SELECT p.oid::regprocedure AS signature, n.nspowner::regrole AS owner
       FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
-     WHERE n.oid = 'pgtally'::regnamespace AND p.proowner <> n.nspowner
+     WHERE n.oid = (SELECT relnamespace FROM pg_class WHERE oid = 'pgtally.ledger'::regclass)
+       AND p.proowner <> n.nspowner
        AND p.proname IN ('feed_' || source, 'waiting_' || source, 'sweep_' || source)
   LOOP
     EXECUTE format('ALTER FUNCTION %s OWNER TO %s', f.signature, f.owner);
