@@ -56,7 +56,8 @@ BEGIN
   EXECUTE format('GRANT EXECUTE ON FUNCTION pgtally.append(bytea, text) TO %I', writer);
 END $$;
 
--- Takes it back, if none of the sources that are left is its.
+-- Takes it back, if none of the sources that are left is its; not from those who have it anyway, because
+-- the ledger is theirs or they read it.
 CREATE OR REPLACE FUNCTION pgtally.stop_writing(writer name) RETURNS void
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
@@ -64,7 +65,8 @@ AS $$
 BEGIN
   IF NOT EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = stop_writing.writer)
      OR EXISTS (SELECT FROM pgtally.source AS s
-                 WHERE s.writer = stop_writing.writer AND s.state <> 'removed') THEN
+                 WHERE s.writer = stop_writing.writer AND s.state <> 'removed')
+     OR has_function_privilege(writer, 'pgtally.documents(bigint, bigint)', 'EXECUTE') THEN
     RETURN;
   END IF;
   EXECUTE format('REVOKE USAGE ON SCHEMA pgtally FROM %I', writer);

@@ -41,9 +41,10 @@ CREATE OR REPLACE FUNCTION pgtally.note_overtaken(source integer, message text, 
 LANGUAGE sql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
-  INSERT INTO pgtally.failure (source_id, sqlstate, message, hint, retry_at)
+  INSERT INTO pgtally.failure AS f (source_id, sqlstate, message, hint, retry_at)
   VALUES (source, 'TLO06', message, hint, clock_timestamp())
-  ON CONFLICT ON CONSTRAINT failure_pkey DO NOTHING
+  ON CONFLICT ON CONSTRAINT failure_pkey DO UPDATE
+    SET message = excluded.message, hint = excluded.hint WHERE f.sqlstate = 'TLO06'
 $$;
 
 CREATE OR REPLACE FUNCTION pgtally.forget_overtaken(still integer[]) RETURNS void

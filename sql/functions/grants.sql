@@ -34,7 +34,7 @@ GRANT EXECUTE ON FUNCTION pgtally.lock_ledger(), pgtally.process_next_batch(inte
                           pgtally.may_have_more(bigint, integer),
                           pgtally.sweep_step(integer, integer), pgtally.settle_step(),
                           pgtally.thin_checkpoints(interval), pgtally.prune(integer),
-                          pgtally.order_triggers(), pgtally.overtaken_triggers(),
+                          pgtally.order_triggers(integer[]), pgtally.overtaken_triggers(),
                           pgtally.take_inserts_first(integer),
                           pgtally.note_overtaken(integer, text, text),
                           pgtally.forget_overtaken(integer[])

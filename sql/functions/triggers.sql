@@ -94,6 +94,7 @@ AS $$
     JOIN pg_trigger AS g ON g.tgfoid = f.oid
    WHERE s.track_changes AND s.state <> 'removed' AND g.tgtype & 5 = 4
      AND strpos(f.prosrc, 'TG_LEVEL') > 0  -- earlier programs made functions that cannot do otherwise
+     AND NOT EXISTS (SELECT FROM pg_inherits AS h WHERE h.inhrelid = g.tgrelid)  -- PostgreSQL cannot
      AND EXISTS (SELECT FROM pg_trigger AS o
                   WHERE o.tgrelid = g.tgrelid AND NOT o.tgisinternal
                     AND o.tgtype & 1 = 1 AND o.tgtype & 66 = 0 AND o.tgname !~ '^00_.+_[0-9]+_(insert|change|truncate)$')
@@ -118,37 +119,46 @@ BEGIN
   PERFORM pgtally.forget_overtaken(ARRAY(SELECT o.source_id FROM pgtally.overtaken_triggers() AS o));
 END $$;
 
--- The same for one of the sources that need it, with its name; no row if none does. To be called in a
--- transaction of its own: while it waits for a table, it should not have another one. One that cannot be
--- helped is shown as failing, though its rows are taken all the while: that (TLO06) holds nothing up.
-CREATE OR REPLACE FUNCTION pgtally.order_triggers(OUT source text, OUT trouble text)
+-- The same for one of the sources that need it but those that were tried; no source if there is none. To
+-- be called in a transaction of its own: while it waits for a table, it should not have another one. One
+-- that cannot be helped is shown as failing, though its rows are taken all the while: that (TLO06) holds
+-- nothing up.
+CREATE OR REPLACE FUNCTION pgtally.order_triggers(
+  tried integer[], OUT source_id integer, OUT name text, OUT trouble text, OUT is_locked boolean)
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 SET lock_timeout = '10s'  -- what is set below ends with the call
 AS $$
 DECLARE
-  s       record;
-  message text;
-  hint    text;
+  s    record;
+  hint text;
 BEGIN
-  SELECT src.source_id, src.name, o.relation, c.relowner::regrole AS owner INTO s
+  is_locked := false;
+  PERFORM pgtally.forget_overtaken(ARRAY(SELECT o.source_id FROM pgtally.overtaken_triggers() AS o));
+  SELECT src.source_id, src.name, o.relation, c.relowner::regrole AS owner,
+         pg_has_role(c.relowner, 'USAGE') AS may INTO s
     FROM pgtally.overtaken_triggers() AS o JOIN pgtally.source AS src USING (source_id)
-    JOIN pg_class AS c ON c.oid = o.relation ORDER BY random() LIMIT 1;
+    JOIN pg_class AS c ON c.oid = o.relation
+   WHERE src.source_id <> ALL (tried) ORDER BY random() LIMIT 1;
   IF NOT FOUND THEN
-    PERFORM pgtally.forget_overtaken('{}');
     RETURN;
   END IF;
-  source := s.name;
+  source_id := s.source_id;
+  name := s.name;
   BEGIN
+    IF NOT s.may THEN
+      RAISE insufficient_privilege USING MESSAGE = 'it may not alter the table';
+    END IF;
     PERFORM set_config('lock_timeout', '100ms', true);  -- all writers of the table wait as long
     PERFORM pgtally.take_inserts_first(s.source_id);
     RETURN;
   EXCEPTION WHEN lock_not_available THEN
+    is_locked := true;
     hint := 'A transaction that goes on has written to the table. The service tries it again.';
   WHEN OTHERS THEN
     hint := format('Run GRANT %s TO %s: the service then takes inserts ahead of them. Or let a superuser '
                    'run pgtally source pause %s, and pgtally source resume %3$s. (%4$s)',
-                   s.owner, quote_ident(current_user), source, SQLERRM);
+                   s.owner, quote_ident(current_user), name, SQLERRM);
   END;
   trouble := format('table %s has got row triggers of its own, and what they change in the statement '
                     'that inserts a row is recorded before the insert', s.relation);

@@ -25,7 +25,7 @@ Result<RowStream::Columns> RowStream::columns_of(pg::Connection& connection, std
               SELECT t.typbasetype WHERE t.typtype = 'd'
               UNION ALL
               SELECT b.typbasetype FROM base JOIN pg_type AS b USING (oid) WHERE b.typtype = 'd')
-            SELECT format_type(oid, NULL) FROM base JOIN pg_type AS b USING (oid) WHERE b.typtype <> 'd')
+            SELECT format_type(oid, -1) FROM base JOIN pg_type AS b USING (oid) WHERE b.typtype <> 'd')
       FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid
       JOIN pg_proc AS p ON p.oid = t.typoutput JOIN pg_namespace AS n ON n.oid = p.pronamespace
      WHERE a.attrelid = $1::int8::oid AND a.attnum > 0 AND NOT a.attisdropped)sql",

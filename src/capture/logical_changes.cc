@@ -39,7 +39,6 @@ Result<void> ChangeEncoder::put(const Ledger& ledger, pg::Connection& database,
     const std::size_t before = batch.rows.size();
     const auto attempt = [&]() -> Result<void> {
       TRY(const Target* its_target, target(ledger, database, source, change, batch));
-      if (its_target->is_left) return {};
       return encode(source, *its_target, transaction, change, batch.rows);
     };
     const Result<void> result = attempt();
@@ -72,8 +71,10 @@ Result<const ChangeEncoder::Target*> ChangeEncoder::target(const Ledger& ledger,
     // It goes by another name. If another table has taken the name over, that is the source's now.
     TRY(const auto named, table_to_follow(database, current.relation, source.relation));
     if (named && *named != source.relation) {
-      Target left{change.table, current, std::nullopt, {}, false, true};
-      return &(targets_.insert_or_assign(place, std::move(left)).first->second);
+      return reject("table " + current.relation +
+                        " has another name, and its own is that of another "
+                        "table now",
+                    "The source goes on with the table that has the name.");
     }
   }
   const bool knows_more = fit.known.names != source.columns;

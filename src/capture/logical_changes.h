@@ -56,7 +56,6 @@ class ChangeEncoder {
     std::optional<RowEncoder> encoder;  // always there
     std::vector<std::size_t> needed;    // places of the values that an entry is made of
     bool position_is_key = false;
-    bool is_left = false;  // another table bears the source's name by now
   };
   using Values = std::vector<std::optional<std::string_view>>;
 

@@ -343,7 +343,10 @@ Result<bool> LogicalReader::load(const Ledger& ledger, ReaderStep& report) {
     TRY(const TableLoad::Step step,
         loading_->next(ledger, [&] { return replication_->keep_alive(); }));
     report.staged += step.staged;
-    if (step.done) loading_.reset();
+    if (step.done) {
+      said_to_be_mended_.erase(source->id);
+      loading_.reset();
+    }
     return {};
   };
   const Result<void> worked = work();

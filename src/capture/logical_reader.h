@@ -124,6 +124,7 @@ class LogicalReader : public Reader {
   // Where the server was when the tables were looked at last, and which of them were not in order.
   struct Expected {
     pg::Lsn place;
+    Clock::time_point asked;
     std::vector<Suspect> suspects;
   };
   std::optional<Expected> expected_;
@@ -132,6 +133,7 @@ class LogicalReader : public Reader {
   Clock::time_point moved_at_{};  // staged_, last, as far as was looked
   pg::Lsn was_staged_;
   std::map<std::int32_t, std::pair<std::uint32_t, std::string>> relations_;  // for relation_of()
+  std::set<std::int32_t> said_to_be_mended_;  // by a notice, and not loaded since
 
   std::optional<LoadLock> lock_;
   std::optional<LoadSnapshot> snapshot_;

@@ -73,8 +73,8 @@ Result<std::vector<LogicalReader::Suspect>> LogicalReader::find_suspects(const L
 // is never come to, so it is enough, too, that the server has nothing more to say.
 bool LogicalReader::has_come_there() const {
   if (staged_ >= expected_->place) return true;
-  const auto now = Clock::now();
-  return server_is_done_ && heard_at_ > moved_at_ && now - moved_at_ >= kLookInterval;
+  const auto since = std::max(moved_at_, expected_->asked);
+  return server_is_done_ && heard_at_ > since && Clock::now() - since >= kLookInterval;
 }
 
 Result<void> LogicalReader::look_around(const Ledger& ledger, ReaderStep& report) {
@@ -95,7 +95,7 @@ Result<void> LogicalReader::look_around(const Ledger& ledger, ReaderStep& report
   // Asked afterwards, so that whatever made them suspect lies before.
   TRY(const auto rows, database_->query("SELECT pg_current_wal_flush_lsn()"));
   TRY(const auto flushed, rows.get<std::uint64_t>(0, 0));
-  expected_ = {{flushed}, std::move(suspects)};
+  expected_ = {{flushed}, Clock::now(), std::move(suspects)};
   return {};
 }
 
@@ -110,6 +110,8 @@ Result<void> LogicalReader::admit(const Ledger& ledger, StreamSource& source) {
   if (!found) return table_is_gone(definition.relation);
   for (const StreamSource& other : sources_) {
     if (*found == source.relation || other.relation != *found) continue;
+    TRY(const std::string its_name, relation_of(ledger, other));
+    if (its_name == definition.relation) continue;
     return reject(
         "table " + definition.relation + " is the one that source " + other.name + " follows",
         "It was given this name later. Remove this source, or give the table its own "
@@ -192,7 +194,10 @@ Result<void> LogicalReader::mend(const Ledger& ledger) {
     source.retry_is_due = false;
     break_down(source);
     source.broken = !mended.ok();
-    TRY_VOID(write_anew(ledger, source, "source " + source.name + " could not go on for a while",
+    // What it broke down of may be found by the load again, and again.
+    const bool is_said = mended.ok() && !said_to_be_mended_.insert(source.id).second;
+    TRY_VOID(write_anew(ledger, source,
+                        is_said ? "" : "source " + source.name + " could not go on for a while",
                         mended));
   }
   return {};
@@ -202,7 +207,7 @@ Result<void> LogicalReader::mend(const Ledger& ledger) {
 Result<void> LogicalReader::write_anew(const Ledger& ledger, const StreamSource& source,
                                        const std::string& trouble, const Result<void>& admitted) {
   return in_transaction(ledger, [&]() -> Result<void> {
-    if (admitted.ok()) {
+    if (admitted.ok() && !trouble.empty()) {
       TRY_VOID(record_notice(ledger, {"resynchronised", {source.name}, trouble + kMissed}));
     }
     TRY_VOID(write_stream_source(ledger, stream_id_, source));

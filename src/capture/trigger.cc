@@ -46,7 +46,7 @@ class TriggerMode : public CaptureMode {
   Result<std::string> triggers(const TriggerRequest& request) const override {
     TRY(std::string script, trigger_function(request));
     const std::string& table = request.definition.relation;
-    const bool statements = captures_statements(request.shape);
+    const bool statements = captures_statements(request.shape, request.track_changes);
     std::vector<std::string> names;
     // The name comes first among the triggers of a table, which fire in the order of their names:
     // what another trigger changes then comes after what made it fire.

@@ -21,13 +21,6 @@ constexpr char kDelete = '3';
 // The variable of the loop over the rows of a statement.
 constexpr const char* kLoopRow = "r";
 
-constexpr const char* kIsFirst = R"sql(        IF TG_LEVEL = 'ROW' THEN
-          IF (SELECT a FROM added AS a LIMIT 1) *<> NEW THEN
-            RETURN NULL;
-          END IF;
-        END IF;
-)sql";
-
 const std::vector<std::string>& all_settings() {
   static const std::vector<std::string> settings{
       "datestyle = 'ISO'",      "timezone = 'UTC'",           "intervalstyle = 'postgres'",
@@ -190,6 +183,22 @@ std::pair<std::string, std::string> single_row(const SourceText& p) {
       fmt::format("(SELECT {}\n                  FROM added AS t OFFSET 0) AS w", p.columns)};
 }
 
+// Ends the call for all rows of a statement but the first, where it is made for each.
+std::string is_first_row(const SourceText& p) {
+  return fmt::format(R"sql(      IF TG_LEVEL = 'ROW' THEN
+        BEGIN
+          is_first := (SELECT ROW(t.*) FROM added AS t LIMIT 1) *= NEW;
+        EXCEPTION WHEN OTHERS THEN
+          {note}
+        END;
+        IF is_first IS NOT TRUE THEN
+          RETURN NULL;
+        END IF;
+      END IF;
+)sql",
+                     fmt::arg("note", note(p, "false")));
+}
+
 // The rows of one statement. There is mostly one, which a single query hashes. If that fails, because there
 // are more or a column is not what it was, all are hashed at once; and if one of them cannot be, one by one,
 // so that no other is missed.
@@ -211,9 +220,10 @@ std::string statement_part(const SourceText& p, bool track_changes) {
       keys     bytea[];
       contents bytea[];
       times    timestamptz[];
+      is_first boolean;
     BEGIN
-      BEGIN
-{is_first}        SELECT {only}
+{is_first}      BEGIN
+        SELECT {only}
           INTO STRICT key, content{and_tm}
           FROM {from};
       EXCEPTION WHEN no_data_found THEN
@@ -255,7 +265,7 @@ std::string statement_part(const SourceText& p, bool track_changes) {
 {one}    END;
     RETURN NULL;
 )sql",
-      fmt::arg("is_first", track_changes ? kIsFirst : ""), fmt::arg("key", p.covered_key),
+      fmt::arg("is_first", track_changes ? is_first_row(p) : ""), fmt::arg("key", p.covered_key),
       fmt::arg("content", p.content), fmt::arg("time", time), fmt::arg("only", only),
       fmt::arg("from", from), fmt::arg("and_tm", p.has_time ? ", tm" : ""),
       fmt::arg("columns", p.columns_to_client),
@@ -331,12 +341,14 @@ std::string pinned_settings(const SourceDefinition& definition, const TableShape
   return out;
 }
 
-bool captures_statements(const TableShape& shape) {
-  return shape.kind == 'r' && shape.ancestors.empty() && !shape.is_subscribed;
+bool captures_statements(const TableShape& shape, bool track_changes) {
+  return shape.kind == 'r' && shape.ancestors.empty() && !shape.is_subscribed &&
+         !(track_changes && shape.has_after_triggers && shape.is_heir);
 }
 
 Result<std::string> trigger_function(const TriggerRequest& request) {
-  const bool by_statement = request.by_statement.value_or(captures_statements(request.shape));
+  const bool by_statement =
+      request.by_statement.value_or(captures_statements(request.shape, request.track_changes));
   const SourceText& p = request.text;
   TRY(const auto relation, pg::quote_literal(request.definition.relation));
   TRY(const auto changes, key_changes(request.definition, p));

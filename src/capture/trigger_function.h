@@ -20,8 +20,9 @@ namespace pgtally {
 
 // Whether all rows of an INSERT or COPY are taken at once, which is several times cheaper where they
 // are many. Not of partitions, which a statement on their parent reaches; nor of subscribers, whose
-// workers fire no statement triggers.
-[[nodiscard]] bool captures_statements(const TableShape& shape);
+// workers fire no statement triggers; nor where that needs a trigger for rows with all rows of the
+// statement beside it, which PostgreSQL has not for a table that inherits from another.
+[[nodiscard]] bool captures_statements(const TableShape& shape, bool track_changes);
 
 // CREATE FUNCTION, and who may call it.
 [[nodiscard]] Result<std::string> trigger_function(const TriggerRequest& request);

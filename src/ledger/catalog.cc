@@ -153,6 +153,7 @@ Result<void> read_surroundings(pg::Connection& connection, TableShape& shape) {
            c.relkind = 'r' AND EXISTS (SELECT FROM pg_inherits WHERE inhparent = c.oid),
            coalesce(parts.updates, 0)::bigint, coalesce(parts.deletes, 0)::bigint,
            EXISTS (SELECT FROM pg_subscription_rel WHERE srrelid = c.oid),
+           EXISTS (SELECT FROM pg_inherits WHERE inhrelid = c.oid),
            EXISTS (SELECT FROM pg_trigger WHERE tgrelid = c.oid AND NOT tgisinternal
                       AND tgtype & 1 = 1 AND tgtype & 66 = 0 AND tgname !~ '^00_.+_[0-9]+_(insert|change|truncate)$')
       FROM pg_class AS c
@@ -179,7 +180,8 @@ Result<void> read_surroundings(pg::Connection& connection, TableShape& shape) {
   TRY(const auto updates, rows.get<std::int64_t>(0, 7));
   TRY(const auto deletes, rows.get<std::int64_t>(0, 8));
   TRY(shape.is_subscribed, rows.get<bool>(0, 9));
-  TRY(shape.has_after_triggers, rows.get<bool>(0, 10));
+  TRY(shape.is_heir, rows.get<bool>(0, 10));
+  TRY(shape.has_after_triggers, rows.get<bool>(0, 11));
   shape.updates += updates;
   shape.deletes += deletes;
   return {};

@@ -58,6 +58,7 @@ struct TableShape {
   std::vector<std::string> partitions;   // its own, at all levels, qualified
   std::vector<std::string> unfit_parts;  // partitions that are unlogged or foreign, qualified
   bool has_heirs = false;                // tables inherit from it that are no partitions
+  bool is_heir = false;                  // it inherits from another, or is a partition
   bool is_subscribed = false;            // a logical replication worker writes it
   bool has_after_triggers = false;       // row triggers of users that fire after a change
   std::int64_t updates = 0;              // of it and its partitions, as far back as statistics go

@@ -1,6 +1,6 @@
 #include "ledger/sequencer.h"
 
-#include "ledger/table_lock.h"
+#include "postgres/errors.h"
 
 namespace pgtally {
 namespace {
@@ -44,13 +44,12 @@ Result<Taken> Sequencer::take_rows(const Ledger& ledger, Road road) {
 
 Result<BatchReport> Sequencer::take_next(const Ledger& ledger, Road road) {
   auto batch = take_batch(ledger, road);
-  if (batch.ok() || batch.error().code == ErrorCode::kRetry ||
-      batch.error().code == ErrorCode::kTampered) {
-    return batch;
-  }
+  if (batch.ok() || batch.error().code == ErrorCode::kTampered) return batch;
+  // A table of a source that is locked is a trouble of that source. That the ledger is, has another code.
+  if (batch.error().code == ErrorCode::kRetry && !table_is_locked_) return batch;
   // The trouble of one source is not the others'.
   TRY(const bool set_aside, set_aside_failing(ledger));
-  return set_aside ? take_batch(ledger, road) : std::move(batch);
+  return set_aside || table_is_locked_ ? take_batch(ledger, road) : std::move(batch);
 }
 
 Result<bool> Sequencer::set_aside_failing(const Ledger& ledger) {
@@ -72,7 +71,8 @@ Result<BatchReport> Sequencer::take_batch(const Ledger& ledger, Road road) {
   reached(Step::kLocked);
   TRY(report.reloaded, integrator_.load(ledger));
   auto taken = take_rows(ledger, road);
-  if (!taken.ok()) return table_locked(ledger).value_or(std::move(taken).error());
+  table_is_locked_ = !taken.ok() && ledger.connection().last_sqlstate() == pg::kLockNotAvailable;
+  if (!taken.ok()) return std::move(taken).error();
   report.rows = taken->rows;
   report.may_have_more = taken->may_have_more;
   TRY_VOID(integrator_.write(ledger));

@@ -56,6 +56,7 @@ class Sequencer {
   [[nodiscard]] Result<bool> set_aside_failing(const Ledger& ledger);
 
   std::int32_t batch_rows_;
+  bool table_is_locked_ = false;  // of some source: the last batch failed of it
   StepObserver* observer_;
   Integrator integrator_;
 };

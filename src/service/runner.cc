@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <random>
+#include <set>
 #include <utility>
+#include <vector>
 
 #include "crypto/ed25519.h"
 #include "ledger/prune.h"
@@ -44,21 +46,28 @@ Result<std::optional<SweepProgress>> sweep(const Ledger& ledger, const SweepTarg
   return std::optional<SweepProgress>();
 }
 
-// Tables get triggers of their own at any time. Goes on until there is none left to be ordered, or one
-// that cannot be: `trouble` is what was said of that last.
-Result<void> order_triggers(const Ledger& ledger, std::string& trouble) {
+// Tables get triggers of their own at any time. Each source that needs it is tried once, up to one whose
+// table is in use. `told`: those whose trouble was logged.
+Result<void> order_triggers(const Ledger& ledger, std::set<std::int32_t>& told) {
+  std::vector<std::int64_t> tried;
   while (true) {
-    TRY(const auto rows, ledger.query("SELECT source, trouble FROM pgtally.order_triggers()"));
-    TRY(const auto source, rows.get<std::optional<std::string>>(0, 0));
-    TRY(auto its_trouble, rows.get<std::optional<std::string>>(0, 1));
-    if (!source) return {};
-    if (its_trouble) {
-      if (trouble != *its_trouble) log(LogLevel::kWarning, *its_trouble, {{"source", *source}});
-      trouble = std::move(*its_trouble);
-      return {};
+    TRY(const auto rows, ledger.query("SELECT source_id, name, trouble, is_locked FROM "
+                                      "pgtally.order_triggers($1::int8[]::int4[])",
+                                      pg::Params().int8_array(tried)));
+    TRY(const auto id, rows.get<std::optional<std::int32_t>>(0, 0));
+    if (!id) return {};
+    TRY(const auto name, rows.get<std::string>(0, 1));
+    TRY(const auto trouble, rows.get<std::optional<std::string>>(0, 2));
+    TRY(const bool is_locked, rows.get<bool>(0, 3));
+    if (!trouble) {
+      log(LogLevel::kInfo, "takes inserts ahead of row triggers that the table has got",
+          {{"source", name}});
+      told.erase(*id);
+    } else if (told.insert(*id).second) {
+      log(LogLevel::kWarning, *trouble, {{"source", name}});
     }
-    log(LogLevel::kInfo, "takes inserts ahead of row triggers that the table has got",
-        {{"source", *source}});
+    if (is_locked) return {};
+    tried.push_back(*id);
   }
 }
 
@@ -135,7 +144,7 @@ class Session {
     }
     if (now() >= next_ordering_) {
       next_ordering_ = now() + kOrderingInterval;
-      TRY_VOID(order_triggers(ledger_, order_trouble_));
+      TRY_VOID(order_triggers(ledger_, told_of_triggers_));
     }
     if (now() < next_sweep_check_) return false;
     TRY_VOID(readers_.refresh(ledger_));
@@ -165,7 +174,7 @@ class Session {
   SteadyTime next_sweep_check_{};
   SteadyTime next_pruning_{};
   SteadyTime next_ordering_{};
-  std::string order_trouble_;
+  std::set<std::int32_t> told_of_triggers_;
 };
 
 Result<Road> choose_road(const Ledger& ledger, const RunnerOptions& options) {
@@ -230,8 +239,8 @@ Result<OnceReport> run_once(pg::Connection& connection, const RunnerOptions& opt
   TRY(Cycle cycle, make_cycle(ledger, options, &report.not_signed_because));
   TRY_VOID(cycle.check(ledger));
   if (options.readers) TRY_VOID(read_everything(ledger, options.readers));
-  std::string trouble;
-  TRY_VOID(order_triggers(ledger, trouble));
+  std::set<std::int32_t> told;
+  TRY_VOID(order_triggers(ledger, told));
 
   TRY(const auto targets, sweep_targets(ledger));
   std::uint64_t total = 0;

@@ -186,10 +186,12 @@ lag() {
 @test "a key and a column may be of domains of any kind" {
   sql "CREATE DOMAIN posint AS int NOT NULL CHECK (VALUE > 0);
        CREATE TYPE mood AS ENUM ('good', 'bad'); CREATE DOMAIN temper AS mood;
-       CREATE TABLE a (id posint PRIMARY KEY, m temper); INSERT INTO a VALUES (1, 'good'), (2, NULL)"
+       CREATE DOMAIN code AS char(5); CREATE DOMAIN flags AS bit(8); CREATE DOMAIN pair AS int[];
+       CREATE TABLE a (id posint PRIMARY KEY, m temper, c code, f flags, p pair);
+       INSERT INTO a VALUES (1, 'good', 'abcd', B'10101010', '{1,2}'); INSERT INTO a (id) VALUES (2)"
   pgtally source add a --table a --mode poll --quiet
   pgtally source add b --table a --mode trigger --quiet
-  sql "INSERT INTO a VALUES (3, 'bad')"
+  sql "INSERT INTO a VALUES (3, 'bad', 'xyzzy', B'11110000', '{3}')"
   pgtally run --once --quiet
   run pgtally audit
   [ "$status" -eq 0 ]

@@ -110,11 +110,12 @@ class Sweep : public Command {
       TRY(table, RemoteTable::connect(sources.front()));
     }
     while (!sum.done) {
-      TRY(const SweepProgress window,
-          table ? sweep_remote_window(ledger, *table) : sweep_window(ledger, target.source_id));
-      sum.done = window.done;
-      sum.scanned += window.scanned;
-      sum.found += window.found;
+      auto window =
+          table ? sweep_remote_window(ledger, *table) : sweep_window(ledger, target.source_id);
+      if (!window.ok()) return std::move(window).error().within("sweeping " + target.name);
+      sum.done = window->done;
+      sum.scanned += window->scanned;
+      sum.found += window->found;
       progress.update(sum.scanned);
     }
     return sum;
