@@ -83,11 +83,10 @@ class RemoteReader : public Reader {
     TRY(const SweepState state, sweep_state(ledger, source_.id));
     // Where nothing but sweeps finds rows, a new reader looks at once.
     if (source_.sweeps_only && !has_swept_) return true;
-    // Mode poll reads the rows that are there from the lowest key on, and needs no first sweep.
-    if (state.first && source_.mode == "poll" && !source_.sweeps_only && !state.running)
-      return false;
+    // Mode poll reads the rows that are there from the lowest key on, and needs no sweep to begin with.
+    const bool begins_with_sweep = source_.mode != "poll" || source_.sweeps_only;
     SweepTarget target;
-    target.first = state.running || state.first;
+    target.first = state.running || (state.first && begins_with_sweep);
     target.finds_new_rows = source_.sweeps_only;
     target.age_seconds = state.age_seconds;
     target.took_seconds = state.took_seconds;

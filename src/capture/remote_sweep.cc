@@ -104,7 +104,8 @@ Result<std::vector<SweepTarget>> remote_sweep_targets(const Ledger& ledger) {
 Result<SweepState> sweep_state(const Ledger& ledger, std::int32_t source_id) {
   TRY(const auto rows, ledger.query(R"sql(
     SELECT count(*) > count(finished_at), count(finished_at) = 0,
-           coalesce(extract(epoch FROM clock_timestamp() - max(finished_at)), 'infinity')::float8,
+           extract(epoch FROM clock_timestamp() - coalesce(max(finished_at), (
+             SELECT created_at FROM pgtally.source WHERE source_id = $1::int4)))::float8,
            coalesce(extract(epoch FROM max(finished_at) - max(started_at)
                     FILTER (WHERE finished_at IS NOT NULL)), 0)::float8
       FROM pgtally.sweep WHERE source_id = $1::int4)sql",

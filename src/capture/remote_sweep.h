@@ -16,7 +16,7 @@ namespace pgtally {
 struct SweepState {
   bool running = false;     // one was begun and has not ended
   bool first = false;       // none has ended yet
-  double age_seconds = 0;   // since the last one ended
+  double age_seconds = 0;   // since the last one ended, or since the source was added
   double took_seconds = 0;  // the last one
 };
 [[nodiscard]] Result<SweepState> sweep_state(const Ledger& ledger, std::int32_t source_id);

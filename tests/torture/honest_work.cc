@@ -141,9 +141,12 @@ class Auditor {
     ++audits_;
     rows_ += report.at("rows_checked").to_number<std::uint64_t>();
     undecided_ = 0;
+    last_undecided_.clear();
     for (const json::value& source : report.at("sources").as_array()) {
       const json::value* undecided = source.get_object().if_contains("undecided");
-      if (undecided != nullptr) undecided_ += undecided->to_number<std::uint64_t>();
+      if (undecided == nullptr || *undecided == 0) continue;
+      undecided_ += undecided->to_number<std::uint64_t>();
+      last_undecided_ += json::serialize(source) + "\n";
     }
     undecided_ever_ += undecided_;
     const std::uint64_t before = findings_;
@@ -175,6 +178,8 @@ class Auditor {
   }
   [[nodiscard]] std::uint64_t findings() const { return findings_; }
   [[nodiscard]] std::uint64_t undecided() const { return undecided_; }  // by the last audit
+  // The sources that these are of, as the report has them.
+  [[nodiscard]] const std::string& last_undecided() const { return last_undecided_; }
 
  private:
   const test::TestDirectory& directory_;
@@ -182,6 +187,7 @@ class Auditor {
   std::uint64_t rows_ = 0;
   std::uint64_t findings_ = 0;
   std::uint64_t undecided_ = 0;
+  std::string last_undecided_;
   std::uint64_t undecided_ever_ = 0;
   std::uint64_t late_keys_ = 0;
 };
@@ -240,6 +246,7 @@ int run(double minutes) {
     auditor.audit(databases.home);
   } while (auditor.undecided() > 0 && steady_clock::now() < quiet);
   const std::uint64_t undecided = auditor.undecided();
+  if (undecided > 0) fmt::print("{}", auditor.last_undecided());
   service.send(SIGTERM);
   service.wait();
   auditor.audit(restored(cluster, databases.home, directory));

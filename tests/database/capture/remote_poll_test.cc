@@ -300,6 +300,27 @@ TEST_F(RemotePoll, survives_that_its_session_is_ended_between_two_steps) {
   EXPECT_EQ(must(readers[0]->step(opened, std::chrono::milliseconds(0))).staged, 1);
 }
 
+// Its rows were taken from the lowest key on, so that no sweep was ever needed before.
+TEST_F(RemotePoll, is_swept_for_late_keys_though_it_never_was_before) {
+  create();
+  add("p", {"id"});
+  psql("INSERT INTO p (id, note) VALUES (1, 'x'), (5, 'y')");
+  for (int i = 0; i < 3; ++i) read();
+  EXPECT_EQ(holes(), "0");
+  psql("INSERT INTO p (id, note) VALUES (3, 'late')");
+  auto connection = ledger().connect();
+  const Ledger opened = must(Ledger::open(connection, "pgtally"));
+  const Readers soon = must(make_readers(opened, {.late = std::chrono::seconds(3600)}));
+  must(soon[0]->step(opened, std::chrono::milliseconds(0)));
+  EXPECT_NE(differences("p"), "");
+  ledger().psql(
+      "UPDATE pgtally.source SET created_at = created_at - interval '1 h' WHERE name = 'p'");
+  const Readers later = must(make_readers(opened, {.late = std::chrono::seconds(3600)}));
+  for (int i = 0; i < 3; ++i) must(later[0]->step(opened, std::chrono::milliseconds(0)));
+  ledger().drain();
+  EXPECT_EQ(differences("p"), "");
+}
+
 TEST_F(RemotePoll, goes_on_after_a_right_was_revoked_and_a_column_gone) {
   create();
   const std::string role = psql("SELECT current_database()") + "_reader";
