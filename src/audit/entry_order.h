@@ -33,8 +33,8 @@ struct LoggedSource {
   Time added;                 // when its first definition was recorded
   std::uint64_t entries = 0;  // definitions among them
   std::vector<Pause> pauses;  // by notices; ascending
-  std::vector<LeafIndex>
-      missed;  // notices that changes from before them were not recorded; ascending
+  // Notices that changes from before them were not recorded; ascending.
+  std::vector<LeafIndex> missed;
 };
 
 class EntryOrder {

@@ -19,11 +19,8 @@ struct Pause {
 };
 
 struct PauseNotice {
-  enum class Kind {
-    kBegins,
-    kEnds,
-    kMissed
-  };  // the last: changes from before it were not recorded
+  // kMissed: changes from before it were not recorded.
+  enum class Kind { kBegins, kEnds, kMissed };
   Kind kind = Kind::kBegins;
   std::vector<std::string> sources;
 };

@@ -42,8 +42,8 @@ struct PublishedTable {
   std::uint32_t oid = 0;
   std::string qualified;
   bool changes = false;  // in the publication of all changes
-  bool in_part =
-      false;  // with a list of columns, a condition for rows, or not all kinds of changes
+  // With a list of columns, a condition for rows, or not all kinds of changes.
+  bool in_part = false;
 };
 [[nodiscard]] Result<std::vector<PublishedTable>> published_tables(pg::Connection& source,
                                                                    const Stream& stream);

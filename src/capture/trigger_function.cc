@@ -187,13 +187,13 @@ std::pair<std::string, std::string> single_row(const SourceText& p) {
 std::string is_first_row(const SourceText& p) {
   return fmt::format(R"sql(      IF TG_LEVEL = 'ROW' THEN
         BEGIN
-          is_first := (SELECT ROW(t.*) FROM added AS t LIMIT 1) *= NEW;
+          IF ((SELECT ROW(t.*) FROM added AS t LIMIT 1) *= NEW) IS NOT TRUE THEN
+            RETURN NULL;
+          END IF;
         EXCEPTION WHEN OTHERS THEN
           {note}
-        END;
-        IF is_first IS NOT TRUE THEN
           RETURN NULL;
-        END IF;
+        END;
       END IF;
 )sql",
                      fmt::arg("note", note(p, "false")));
@@ -220,7 +220,6 @@ std::string statement_part(const SourceText& p, bool track_changes) {
       keys     bytea[];
       contents bytea[];
       times    timestamptz[];
-      is_first boolean;
     BEGIN
 {is_first}      BEGIN
         SELECT {only}
